@@ -1,0 +1,153 @@
+"""Every setting of the program: its name, type, default and when it is required.
+
+A process is configured in one of two ways, and never half of each:
+
+* **service mode**: the environment names the database, the cache and the WeChat accounts;
+* **embedded mode**: the environment names none of them, and the values come from the file that
+  `python -m app.embedded` (``make run``) wrote for this port under ``instance/``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WECHAT_API = "https://api.weixin.qq.com"
+
+
+class ConfigurationError(RuntimeError):
+    """The settings are incomplete or contradict each other; the message names which."""
+
+
+def _setting(env: str, *, default: Any = ..., secret: bool = False) -> Any:
+    """A setting read from the variable `env`; without a default it is required in service mode."""
+    metadata = {"env": env, "required": default is ...}
+    if default is ...:
+        return field(metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings, typed; `Settings.load()` reads them, tests build them directly."""
+
+    embedded: bool = False
+    # engines
+    database_url: str = _setting("DATABASE_URL", secret=True)
+    redis_url: str = _setting("REDIS_URL", secret=True)
+    # the mini-program's account on mp.weixin.qq.com: 开发管理 → 开发设置 / 消息推送
+    wechat_mp_appid: str = _setting("WECHAT_MP_APPID")
+    wechat_mp_secret: str = _setting("WECHAT_MP_SECRET", secret=True)
+    wechat_mp_push_token: str = _setting("WECHAT_MP_PUSH_TOKEN", secret=True)
+    wechat_mp_aes_key: str = _setting("WECHAT_MP_AES_KEY", secret=True)
+    wechat_mp_env_version: str = _setting("WECHAT_MP_ENV_VERSION", default="release")
+    wechat_api_base: str = _setting("WECHAT_API_BASE", default=WECHAT_API)
+    # keys of our own
+    secret_key: str = _setting("SECRET_KEY", secret=True)
+    data_keys: str = _setting(
+        "DATA_KEYS", secret=True
+    )  # "id:base64 of 32 bytes", comma-separated; the last one encrypts
+    data_cipher: str = _setting("DATA_CIPHER", default="aes-gcm")  # or "sm4-gcm" with SM3
+    # the web server
+    public_url: str = _setting("PUBLIC_URL")  # where people reach us: in links, certificates and QR codes
+    port: int = _setting("PORT", default=8000)
+    web_processes: int = _setting("WEB_PROCESSES", default=2)
+    web_threads: int = _setting("WEB_THREADS", default=8)
+    trusted_proxies: int = _setting(
+        "TRUSTED_PROXIES", default=0
+    )  # reverse proxies before us that set X-Forwarded-For
+    rate_limit_user: str = _setting("RATE_LIMIT_USER", default="300/minute")
+    # an address may be a whole hall behind one router, or a carrier's NAT
+    rate_limit_address: str = _setting("RATE_LIMIT_ADDRESS", default="3000/minute")
+    log_level: str = _setting("LOG_LEVEL", default="INFO")
+    # sign-in
+    access_token_minutes: int = _setting("ACCESS_TOKEN_MINUTES", default=30)
+    refresh_token_days: int = _setting("REFRESH_TOKEN_DAYS", default=30)
+
+    def __post_init__(self) -> None:
+        if not self.embedded and self.wechat_api_base != WECHAT_API:
+            raise ConfigurationError(f"WECHAT_API_BASE：正式运行只能是 {WECHAT_API}")
+        if self.data_cipher not in ("aes-gcm", "sm4-gcm"):
+            raise ConfigurationError("DATA_CIPHER：只能是 aes-gcm 或 sm4-gcm")
+        if len(self.secret_key) < 32:
+            raise ConfigurationError("SECRET_KEY：至少 32 个字符")
+        self.keyring()
+
+    def keyring(self) -> dict[str, bytes]:
+        """Returns the data keys by id, in order of age; the last one encrypts."""
+        try:
+            pairs = (item.strip().split(":", 1) for item in self.data_keys.split(","))
+            keys = {key_id: base64.b64decode(value, validate=True) for key_id, value in pairs}
+        except (ValueError, binascii.Error):
+            raise ConfigurationError("DATA_KEYS：格式为 编号:base64，多个以逗号分隔") from None
+        if any(len(key) != 32 or not (1 <= len(key_id) <= 8) for key_id, key in keys.items()):
+            raise ConfigurationError("DATA_KEYS：每个密钥为 32 字节，编号 1–8 个字符")
+        return keys
+
+    @property
+    def instance_dir(self) -> Path:
+        return instance_dir(self.port)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Returns the settings of this process.
+
+        Raises ConfigurationError when the environment is half configured, or when nothing is
+        configured and no embedded instance has been set up for this port.
+        """
+        required = [f.metadata["env"] for f in fields(cls) if f.metadata.get("required")]
+        given = [name for name in required if environ.get(name)]
+        if not given:
+            path = instance_dir(int(environ.get("PORT", "8000"))) / "environment.json"
+            if not path.exists():
+                raise ConfigurationError(
+                    f"未配置 {'、'.join(required)}，且本机没有内置环境（{path}）。试用请运行 make run。"
+                )
+            environ = {**json.loads(path.read_text()), **environ}
+            return cls(embedded=True, **cls._read(environ))
+        missing = [name for name in required if name not in given]
+        if missing:
+            raise ConfigurationError(f"配置不完整，缺少：{'、'.join(missing)}")
+        return cls(**cls._read(environ))
+
+    @classmethod
+    def _read(cls, environ: Mapping[str, str]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for f in fields(cls):
+            text = environ.get(f.metadata.get("env", ""))
+            if not text:
+                continue
+            try:
+                values[f.name] = int(text) if f.type == "int" else text
+            except ValueError:
+                raise ConfigurationError(f"{f.metadata['env']}：应为整数") from None
+        return values
+
+
+def instance_dir(port: int) -> Path:
+    """Returns where the embedded copy that serves `port` keeps its data."""
+    return Path(os.environ.get("INSTANCE_DIR", ROOT / "instance")) / str(port)
+
+
+_current: Settings | None = None
+
+
+def use(chosen: Settings) -> None:
+    """Makes `chosen` this process's settings: for tests and tools that build their own."""
+    global _current
+    _current = chosen
+
+
+def settings() -> Settings:
+    """Returns this process's settings, read once."""
+    global _current
+    if _current is None:
+        _current = Settings.load()
+    return _current
