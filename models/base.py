@@ -1,0 +1,109 @@
+"""The base class of all models, their keys and times, and how a row declares whose it is."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ARRAY, ColumnElement, DateTime, MetaData, Text, Uuid, bindparam, or_
+from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass
+from uuid_utils.compat import uuid7
+
+BEIJING = ZoneInfo("Asia/Shanghai")
+
+_clock: contextvars.ContextVar[Callable[[], datetime] | None] = contextvars.ContextVar("clock", default=None)
+
+
+def now() -> datetime:
+    """Returns the current time, aware, at +08:00; tests inject a clock with `set_clock`."""
+    clock = _clock.get()
+    return clock() if clock else datetime.now(BEIJING)
+
+
+def set_clock(clock: Callable[[], datetime] | None) -> None:
+    """Makes `now()` answer from `clock` in this context; None restores the real one."""
+    _clock.set(clock)
+
+
+def new_id() -> UUID:
+    """Returns a UUIDv7: keys sort by the time they were made, so that indexes grow at one end."""
+    return uuid7()
+
+
+class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
+    """Base of all models; `__scope__` says whose a row is, None that it is everybody's to read."""
+
+    __scope__: ClassVar[Scope | None]
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True), UUID: Uuid, str: Text}
+
+
+class Reach(Protocol):
+    """How far an actor reaches under the permission it acts with."""
+
+    @property
+    def everything(self) -> bool: ...
+    @property
+    def for_staff(self) -> bool: ...
+    @property
+    def reach(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The columns that say whose a row is; a row is in reach when any one of them is.
+
+    The condition's SQL is the same for every actor (the reach travels in bound parameters), so
+    that a narrowed statement is compiled once.
+
+    Args:
+        division: column with the division's dotted path; a grant on a division reaches its subtree.
+        enterprise, training, user: columns with those ids.
+        public: condition under which anybody may see the row, except acting as staff.
+    """
+
+    division: str | None = None
+    enterprise: str | None = None
+    training: str | None = None
+    user: str | None = None
+    public: Callable[[Any], ColumnElement[bool]] | None = None
+
+    def condition(self, model: Any, *, for_staff: bool) -> ColumnElement[bool]:
+        """Returns the condition that narrows `model` to what an actor reaches."""
+        terms: list[ColumnElement[bool]] = []
+        if self.user:
+            terms.append(getattr(model, self.user) == bindparam("reach_user", type_=Uuid))
+        if self.training:
+            terms.append(getattr(model, self.training) == _any("reach_trainings", Uuid()))
+        if self.enterprise:
+            terms.append(getattr(model, self.enterprise) == _any("reach_enterprises", Uuid()))
+        if self.division:
+            terms.append(getattr(model, self.division).op("~~")(_any("reach_divisions", Text())))
+        if self.public and not for_staff:
+            terms.append(self.public(model))
+        return or_(*terms)
+
+
+def _any(name: str, item: Any) -> Any:
+    from sqlalchemy import any_
+
+    return any_(bindparam(name, type_=ARRAY(item)))
+
+
+def division_patterns(divisions: tuple[str, ...]) -> list[str]:
+    """Returns the LIKE patterns that match the divisions and everything below them."""
+    return [pattern for division in divisions for pattern in (division, f"{division}.%")]
