@@ -1,0 +1,189 @@
+"""Who may do what to which rows: actors, roles, permissions, and the guard on every query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Table
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.sql import visitors
+
+from app.errors import DomainError
+from models.base import Base, division_patterns
+
+PERSON = "person"  # what everybody who is signed in is, in the scope of themselves
+MEMBERS = frozenset({"owner", "member"})
+BUREAU = frozenset({"county_staff", "city_staff"})
+
+# role → the kind of scope in which it is granted
+ROLES: dict[str, str] = {
+    "owner": "enterprise",
+    "member": "enterprise",
+    "trainer": "training",
+    "branch_staff": "division",
+    "county_staff": "division",
+    "city_staff": "division",
+    "auditor": "division",
+    "system_administrator": "division",
+}
+
+
+@dataclass(frozen=True)
+class Permission:
+    """The roles that hold a permission; acting `for_staff`, rows that are public are not in reach."""
+
+    roles: frozenset[str]
+    for_staff: bool = False
+
+
+PERMISSIONS: dict[str, Permission] = {
+    "people.self": Permission(frozenset({PERSON})),
+    "people.manage": Permission(frozenset({"system_administrator"}), for_staff=True),
+    "enterprises.register": Permission(frozenset({PERSON})),
+    "enterprises.read": Permission(MEMBERS | BUREAU | {PERSON, "branch_staff"}),
+    "enterprises.write": Permission(MEMBERS),
+    "enterprises.own": Permission(frozenset({"owner"})),
+    "enterprises.review": Permission(BUREAU, for_staff=True),
+    "trainings.read": Permission(frozenset({PERSON, "trainer"}) | BUREAU),
+    "trainings.manage": Permission(BUREAU, for_staff=True),
+    "signups.read": Permission(frozenset({PERSON}) | MEMBERS | BUREAU),
+    "signups.write": Permission(MEMBERS),
+    "signups.review": Permission(BUREAU, for_staff=True),
+    "signups.roster": Permission(frozenset({"trainer"}) | BUREAU, for_staff=True),
+    "checkins.self": Permission(frozenset({PERSON})),
+    "checkins.write": Permission(frozenset({"trainer"}) | BUREAU, for_staff=True),
+    "messages.read": Permission(frozenset({PERSON})),
+}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A role held in one scope: (role, scope type, scope id)."""
+
+    role: str
+    scope_type: str
+    scope_id: str
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, with which grants, and under which one permission at the moment."""
+
+    user_id: UUID | None
+    grants: tuple[Grant, ...] = ()
+    permission: str | None = None
+    everything: bool = False
+
+    def may(self, permission: str) -> bool:
+        """Returns whether any grant carries the permission, in whatever scope."""
+        roles = PERMISSIONS[permission].roles
+        return (
+            self.everything
+            or (PERSON in roles and self.user_id is not None)
+            or any(g.role in roles for g in self.grants)
+        )
+
+    def acting(self, permission: str) -> Actor:
+        """Returns this actor narrowed to one permission; raises DomainError `permission_denied`."""
+        if self.permission == permission:
+            return self
+        if not self.may(permission):
+            raise DomainError("permission_denied")
+        return replace(self, permission=permission)
+
+    @property
+    def for_staff(self) -> bool:
+        return self.permission is not None and PERMISSIONS[self.permission].for_staff
+
+    @cached_property
+    def reach(self) -> dict[str, Any]:
+        """The bound values of every narrowed statement: the scopes in which the permission is held."""
+        roles = PERMISSIONS[self.permission].roles if self.permission else frozenset()
+        held: dict[str, list[str]] = {"division": [], "enterprise": [], "training": []}
+        for grant in self.grants:
+            if grant.role in roles and grant.scope_type in held:
+                held[grant.scope_type].append(grant.scope_id)
+        return {
+            "reach_user": self.user_id if PERSON in roles else None,
+            "reach_divisions": division_patterns(tuple(held["division"])),
+            "reach_enterprises": [UUID(scope) for scope in held["enterprise"]],
+            "reach_trainings": [UUID(scope) for scope in held["training"]],
+        }
+
+    def reaches_division(self, division_id: str) -> bool:
+        """Returns whether a row of that division would be in reach: for rows about to be made."""
+        patterns = self.reach["reach_divisions"]
+        return self.everything or any(
+            division_id.startswith(p[:-1]) if p.endswith("%") else division_id == p for p in patterns
+        )
+
+
+SYSTEM = Actor(user_id=None, everything=True)
+"""The program itself: jobs, the command line, and steps that a service takes on its own behalf."""
+
+NOBODY = Actor(user_id=None)
+"""Somebody not signed in: reaches what is everybody's and nothing else."""
+
+
+class NoActor(RuntimeError):
+    """A query was issued outside every business act: a mistake in the program, never of the user."""
+
+
+_models_in: WeakKeyDictionary[Any, tuple[Any, ...]] = WeakKeyDictionary()
+_by_table: dict[Any, Any] = {}
+_criteria: dict[tuple[Any, bool], Any] = {}
+
+
+def guard(session: type[Session] | Any) -> None:
+    """Installs the guard: every ORM statement is narrowed to its actor's reach, or raises NoActor."""
+    from sqlalchemy import event
+
+    event.listen(session, "do_orm_execute", _narrow)
+    event.listen(session, "before_flush", _refuse_without_actor)
+
+
+def _narrow(state: ORMExecuteState) -> None:
+    actor: Actor | None = state.session.info.get("actor")
+    if actor is None:
+        raise NoActor("a query outside every business act")
+    if actor.everything or state.is_column_load or state.is_insert:
+        return
+    scoped = [model for model in _scoped_models(state.statement) if model.__scope__ is not None]
+    if not scoped:
+        return
+    criteria = [_criterion(model, actor.for_staff) for model in scoped]
+    state.statement = state.statement.options(*criteria)
+    given = state.parameters or {}
+    if not isinstance(given, Mapping):
+        raise NoActor("a narrowed statement runs with one set of parameters")
+    state.parameters = {**given, **actor.reach}
+
+
+def _criterion(model: Any, for_staff: bool) -> Any:
+    key = (model, for_staff)
+    if key not in _criteria:
+        condition = model.__scope__.condition(model, for_staff=for_staff)
+        _criteria[key] = with_loader_criteria(model, condition, include_aliases=True)
+    return _criteria[key]
+
+
+def _scoped_models(statement: Any) -> tuple[Any, ...]:
+    """The models whose tables stand anywhere in the statement (count() and EXISTS included)."""
+    found = _models_in.get(statement)
+    if found is None:
+        if not _by_table:
+            _by_table.update({mapper.local_table: mapper.class_ for mapper in Base.registry.mappers})
+        tables = {getattr(element, "table", element) for element in visitors.iterate(statement)}
+        found = tuple(_by_table[table] for table in tables if isinstance(table, Table) and table in _by_table)
+        _models_in[statement] = found
+    return found
+
+
+def _refuse_without_actor(session: Session, _context: Any, _instances: Any) -> None:
+    if session.info.get("actor") is None:
+        raise NoActor("a change outside every business act")

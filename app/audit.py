@@ -1,0 +1,37 @@
+"""The audit row that every business act leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import insert
+
+from app.access import Actor
+from app.transactions import session
+from models.audit import AuditEvent
+from models.base import Base, new_id
+
+
+def record(actor: Actor, verb: str, subject: Base | tuple[str, UUID], **detail: Any) -> None:
+    """Writes who did what to which row, in the act's own transaction.
+
+    Args:
+        verb: "signup.cancelled": the subject's noun and what happened to it.
+        subject: the row, or (table name, id) on hot paths.
+        detail: facts without personal data.
+    """
+    table, subject_id = subject if isinstance(subject, tuple) else (subject.__tablename__, subject.id)  # type: ignore[attr-defined]
+    session().execute(
+        insert(AuditEvent),
+        {
+            "id": new_id(),
+            "user_id": actor.user_id,
+            "verb": verb,
+            "subject_type": table,
+            "subject_id": str(subject_id),
+            "detail": detail,
+            "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+        },
+    )

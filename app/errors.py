@@ -1,0 +1,151 @@
+"""Every refusal that a user may meet: its stable code, HTTP status and Chinese message, in one place.
+
+The table is listed in the documentation by `flask errors`; a code never changes its meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class DomainError(Exception):
+    """A business act was refused and undone.
+
+    Args:
+        code: a key of ERRORS.
+        fields: messages by field name, for forms.
+        headers: extra HTTP headers, such as Retry-After.
+        details: values for the message's placeholders; they also travel in the answer.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        fields: dict[str, list[str]] | None = None,
+        headers: dict[str, str] | None = None,
+        **details: Any,
+    ) -> None:
+        self.code = code
+        self.status, template = ERRORS[code]
+        self.message = template.format(**details)
+        self.fields = fields or {}
+        self.headers = headers or {}
+        self.details = details
+        super().__init__(code)
+
+    def problem(self) -> dict[str, Any]:
+        """Returns the RFC 9457 members of this refusal."""
+        body: dict[str, Any] = {
+            "type": f"/api/docs#{self.code}",
+            "title": self.message,
+            "status": self.status,
+            "code": self.code,
+        }
+        if self.fields:
+            body["fields"] = self.fields
+        if self.details:
+            body["details"] = self.details
+        return body
+
+
+ERRORS: dict[str, tuple[int, str]] = {
+    # the request itself
+    "bad_request": (400, "请求无法理解"),
+    "malformed_json": (400, "请求内容不是有效的 UTF-8 JSON"),
+    "invalid_cursor": (400, "翻页参数无效，请从第一页重新查询"),
+    "validation_failed": (422, "填写的内容有误，请按提示修改"),
+    "body_too_large": (413, "提交的内容过大"),
+    "unsupported_media_type": (415, "请以 application/json 提交"),
+    "method_not_allowed": (405, "该地址不支持这种操作"),
+    "not_found": (404, "没有找到，或您无权查看"),
+    "rate_limited": (429, "操作过于频繁，请 {retry_after} 秒后再试"),
+    "internal_error": (500, "系统出错，已记录，请稍后重试"),
+    "unavailable": (503, "服务暂时不可用，请稍后重试"),
+    "idempotency_key_reused": (422, "同一个 Idempotency-Key 已用于另一个请求"),
+    # signing in
+    "sign_in_required": (401, "请先登录"),
+    "token_expired": (401, "登录已过期，请刷新或重新登录"),
+    "refresh_token_invalid": (401, "登录已失效，请重新登录"),
+    "permission_denied": (403, "您没有此项操作的权限"),
+    "login_code_invalid": (400, "登录凭证无效或已使用，请重新进入小程序"),
+    "phone_code_invalid": (400, "手机号授权凭证无效或已使用，请重新授权"),
+    "wechat_account_restricted": (403, "该微信账号被平台限制登录"),
+    "wechat_unavailable": (503, "微信接口暂时不可用，请稍后重试"),
+    "consent_required": (403, "请先阅读并同意隐私政策（版本 {version}）"),
+    "consent_outdated": (409, "隐私政策已更新为版本 {version}，请重新阅读并同意"),
+    "account_closing": (403, "账号正在注销，将于 {date} 前完成；如需保留请先撤销注销申请"),
+    "phone_in_use": (409, "该手机号已绑定其他账号"),
+    "phone_required": (409, "请先绑定手机号"),
+    "phone_invalid": (422, "手机号不正确"),
+    "staff_sign_in_failed": (401, "用户名或密码错误"),
+    "staff_locked": (403, "连续输错次数过多，账号已锁定，请 {retry_after} 秒后再试"),
+    "password_change_required": (403, "首次登录或密码到期，请设置新密码"),
+    "password_too_weak": (
+        422,
+        "密码至少 8 位，并包含大写字母、小写字母、数字、符号中的三类，且不得与用户名或原密码相同",
+    ),
+    "login_name_taken": (409, "用户名已存在"),
+    "role_conflict": (409, "系统管理员、审计员与业务角色不得由同一人兼任"),
+    "scope_unknown": (422, "授权范围不存在"),
+    # enterprises
+    "credit_code_length": (422, "统一社会信用代码应为 18 位"),
+    "credit_code_characters": (422, "统一社会信用代码含有不允许的字符（不使用 I、O、Z、S、V）"),
+    "credit_code_prefix": (422, "统一社会信用代码的登记管理部门或机构类别不正确"),
+    "credit_code_check_digit": (422, "统一社会信用代码校验位不正确，请核对营业执照"),
+    "credit_code_override_needless": (409, "该统一社会信用代码校验位正确，无需特批，请由企业自行登记"),
+    "enterprise_exists": (409, "该企业已登记，请申请加入"),
+    "industry_unknown": (422, "行业代码不在国民经济行业分类（GB/T 4754-2017）中"),
+    "size_figures_missing": (422, "划型还需要填写：{missing}"),
+    "division_unknown": (422, "所属辖区不存在"),
+    "enterprise_not_eligible": (409, "企业当前状态为“{state}”，不能进行此项操作"),
+    "illegal_move": (409, "当前状态为“{current}”，不能改为“{target}”"),
+    "reason_required": (422, "请填写原因"),
+    "invitation_invalid": (410, "邀请码无效、已使用或已过期"),
+    "already_member": (409, "您已是该企业成员"),
+    "membership_request_pending": (409, "已提交过加入申请，请等待处理"),
+    "enterprise_has_owner": (409, "该企业已有负责人，加入申请由负责人处理"),
+    "applicant_gone": (409, "申请人的账号正在注销或已注销"),
+    "not_a_member": (409, "对方不是该企业成员"),
+    "last_owner": (409, "企业至少要有一名负责人，请先转让"),
+    "survey_invalid": (422, "调查问卷填写有误"),
+    # trainings and sign-ups
+    "training_not_open": (409, "该培训当前不开放报名"),
+    "signup_window_not_open": (409, "报名尚未开始，开始时间：{opens_at}"),
+    "signup_window_closed": (409, "报名已截止"),
+    "training_started": (409, "培训已开始，不能再进行此项操作"),
+    "training_ended": (409, "培训已结束，不能再进行此项操作"),
+    "training_cancelled": (409, "培训已取消，不能再进行此项操作"),
+    "session_has_scans": (409, "该场次已有扫码记录，不能删除"),
+    "division_not_invited": (409, "该培训未面向企业所在辖区开放"),
+    "seats_insufficient": (409, "仅余 {remaining} 个名额，本次报名 {requested} 人，请减少人数"),
+    "enterprise_seats_exceeded": (409, "每家企业最多 {limit} 人，超出限额"),
+    "attendee_duplicate": (409, "该手机号已报名本次培训"),
+    "cancellation_deadline_passed": (409, "已过取消截止时间，请联系主办单位"),
+    "change_deadline_passed": (409, "已过变更截止时间，请联系主办单位"),
+    "offer_expired": (409, "候补名额已超过确认时限"),
+    "capacity_below_taken": (409, "已占用 {taken} 个名额，名额数不能低于此数"),
+    "session_times_invalid": (422, "场次时间有误：结束须晚于开始，且不得相互重叠"),
+    "trainer_unknown": (404, "没有找到已绑定该手机号的用户"),
+    # check-ins
+    "hall_code_invalid": (422, "现场签到码无效或已过期，请扫描屏幕上最新的码"),
+    "ticket_unavailable": (409, "报名{state}，暂无签到码"),
+    "certificate_not_earned": (409, "出勤未达到发证要求（已出勤 {attended} 场，需 {needed} 场）"),
+    "certificate_unknown": (404, "没有查到该证明，请核对验证码"),
+    # workbooks
+    "workbook_unreadable": (422, "文件不是有效的 .xlsx 工作簿"),
+    "workbook_too_large": (413, "文件过大"),
+    "workbook_too_long": (422, "行数超出上限"),
+    "workbook_empty": (422, "工作簿中没有数据行"),
+    "workbook_header_missing": (422, "缺少必需的列"),
+    "workbook_formula": (422, "工作簿含有公式，请“粘贴为数值”后重新上传"),
+    "workbook_merged_cells": (422, "工作簿含有合并单元格，请取消合并后重新上传"),
+    "workbook_macro": (422, "工作簿含有宏，不予接受"),
+    "workbook_encrypted": (422, "工作簿已加密，请去除密码后重新上传"),
+    # messages from the platform
+    "push_bad_signature": (403, "签名不正确"),
+    "push_stale": (403, "消息已过期"),
+    "push_malformed": (400, "消息无法解析"),
+    "push_wrong_app": (403, "消息不属于本应用"),
+    "push_too_large": (413, "消息过大"),
+}

@@ -1,0 +1,59 @@
+"""Rate limits per user and per address, counted in Redis for all processes together."""
+
+from __future__ import annotations
+
+import time
+
+import redis
+from flask import Flask, current_app, request
+from limits import RateLimitItem, parse
+from limits.storage import storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+
+from app.errors import DomainError
+from app.logs import log
+from config.settings import Settings
+
+
+class Limits:
+    """The two limits of this process, over one shared storage."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._limiter = FixedWindowRateLimiter(
+            storage_from_string(settings.redis_url, socket_timeout=1, socket_connect_timeout=1)
+        )
+        self._limits = {
+            "user": parse(settings.rate_limit_user),
+            "address": parse(settings.rate_limit_address),
+        }
+
+    def hit(self, kind: str, key: str) -> None:
+        """Counts one request; raises DomainError `rate_limited` with Retry-After (seconds) over the limit.
+
+        While Redis is away nobody is turned away: the limit protects the service, it is not the service.
+        """
+        limit: RateLimitItem = self._limits[kind]
+        try:
+            if self._limiter.hit(limit, kind, key):
+                return
+            reset_at = self._limiter.get_window_stats(limit, kind, key).reset_time
+        except redis.RedisError:
+            log.warning("rate limit not counted: redis is away")
+            return
+        seconds = max(1, round(reset_at - time.time()))
+        raise DomainError("rate_limited", headers={"Retry-After": str(seconds)}, retry_after=seconds)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Counts every request of an address, but for health checks and pushes of the platform."""
+    limits = app.extensions["limits"] = Limits(settings)
+
+    @app.before_request
+    def count_address() -> None:
+        if request.path.startswith(("/api/", "/verify/")):
+            limits.hit("address", request.remote_addr or "")
+
+
+def count_user(user: str) -> None:
+    """Counts a request of a signed-in user."""
+    current_app.extensions["limits"].hit("user", user)
