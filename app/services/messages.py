@@ -1,0 +1,57 @@
+"""Messages: the inbox of a person."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+
+from app.access import Actor
+from app.errors import DomainError
+from app.pagination import Page, paginate
+from app.transactions import session, transaction
+from models.base import now
+from models.messages import Notice
+
+
+@transaction("messages.read")
+def inbox(_actor: Actor, cursor: str | None, limit: int) -> Page:
+    """Returns the notices left for the person, newest first."""
+    columns = (
+        Notice.id,
+        Notice.kind,
+        Notice.title,
+        Notice.body,
+        Notice.subject_type,
+        Notice.subject_id,
+        Notice.created_at,
+        Notice.read_at,
+    )
+    return paginate(select(*columns), [Notice.id], cursor, limit, newest=True)
+
+
+@transaction("messages.read")
+def unread(_actor: Actor) -> int:
+    """Returns how many notices the person has not read."""
+    return (
+        session()
+        .execute(select(func.count()).select_from(Notice).where(Notice.read_at.is_(None)))
+        .scalar_one()
+    )
+
+
+@transaction("messages.read")
+def read(_actor: Actor, notice_id: UUID) -> None:
+    """Marks a notice as read, once; raises DomainError `not_found`."""
+    found = (
+        session()
+        .execute(
+            update(Notice)
+            .where(Notice.id == notice_id)
+            .values(read_at=func.coalesce(Notice.read_at, now()))
+            .returning(Notice.id)
+        )
+        .first()
+    )
+    if found is None:
+        raise DomainError("not_found")

@@ -1,0 +1,81 @@
+"""Reference data: what the files in config/reference say, in the database where it can be edited."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.access import Actor
+from app.errors import DomainError
+from app.transactions import session, transaction
+from config.settings import ROOT
+from models.base import now
+from models.reference import Division, Document, Industry, SizeRuleRow
+
+FILES = ROOT / "config" / "reference"
+
+
+@transaction(None)
+def load(_actor: Actor) -> dict[str, int]:
+    """Loads the files, replacing rows of the same key; returns the number of rows by table."""
+    rules = _read("size_rules.json")
+    documents = [("privacy", _read("privacy-notice.json")), ("needs_survey", _read("needs-survey.json"))]
+    sources: list[tuple[Any, Iterable[dict[str, Any]]]] = [
+        (Division, _read("divisions.json")["divisions"]),
+        (Industry, _read("industries.json")["industries"]),
+        (SizeRuleRow, [{**rules, **rule, "size_class": rule["class"]} for rule in rules["rules"]]),
+        (Document, [{**document, "kind": kind, "content": document} for kind, document in documents]),
+    ]
+    return {model.__tablename__: _replace(model, list(rows)) for model, rows in sources}
+
+
+def _read(name: str) -> Any:
+    return json.loads((FILES / name).read_text(encoding="utf-8"))
+
+
+def _replace(model: Any, rows: list[dict[str, Any]]) -> int:
+    columns = [column.key for column in model.__table__.columns]
+    keys = [column.key for column in model.__table__.primary_key]
+    statement = insert(model).values([{key: row.get(key) for key in columns} for row in rows])
+    session().execute(
+        statement.on_conflict_do_update(
+            index_elements=keys, set_={key: statement.excluded[key] for key in columns if key not in keys}
+        )
+    )
+    return len(rows)
+
+
+@transaction(None)
+def current_document(_actor: Actor, kind: str) -> Document:
+    """Returns the version of a document that is in force today; raises DomainError `not_found`."""
+    today: date = now().date()
+    found = (
+        session()
+        .execute(
+            select(Document)
+            .where(Document.kind == kind, Document.effective_from <= today)
+            .order_by(Document.effective_from.desc(), Document.version.desc())
+            .limit(1)
+        )
+        .scalar()
+    )
+    if found is None:
+        raise DomainError("not_found")
+    return found
+
+
+@transaction(None)
+def divisions(_actor: Actor) -> list[Division]:
+    """Returns the division tree in the order of its paths."""
+    return list(session().execute(select(Division).order_by(Division.position, Division.id)).scalars())
+
+
+@transaction(None)
+def industries(_actor: Actor) -> list[Industry]:
+    """Returns the industries that an enterprise may choose."""
+    return list(session().execute(select(Industry).order_by(Industry.code)).scalars())

@@ -1,0 +1,244 @@
+"""Seats and the waiting list of a training.
+
+Two rules make this exact. Signing up takes seats by one conditional UPDATE of the training's row
+(`take`). Everything else that moves a sign-up holds that row first (`hold`), so that what it reads of
+seats and waiting list stays true until it commits. Between acts, a free seat and a waiting person
+never exist together before the training starts.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app import outbox
+from app.access import SYSTEM, Actor
+from app.errors import DomainError
+from app.transactions import session, transaction
+from models.base import now
+from models.lifecycle import move
+from models.signups import ACTIVE, SEATED, Signup, SignupState
+from models.trainings import EnterpriseSeats, Training, TrainingState
+
+_n: Any = bindparam("n")
+_TAKE = (
+    update(Training)
+    .where(
+        Training.id == bindparam("training"), Training.taken + _n <= Training.capacity, Training.waiting == 0
+    )
+    .values(taken=Training.taken + _n)
+    .returning(Training.capacity)
+)
+_QUEUE = (
+    update(Training)
+    .where(
+        Training.id == bindparam("training"), or_(Training.taken == Training.capacity, Training.waiting > 0)
+    )
+    .values(waiting=Training.waiting + _n, waiting_seq=Training.waiting_seq + _n)
+    .returning(Training.waiting_seq)
+)
+_new = insert(EnterpriseSeats).values(
+    training_id=bindparam("training"),
+    enterprise_id=bindparam("enterprise"),
+    division_id=bindparam("division"),
+    taken=_n,
+)
+_TAKE_OF_ENTERPRISE = _new.on_conflict_do_update(
+    index_elements=["training_id", "enterprise_id"],
+    set_={"taken": EnterpriseSeats.taken + _n},
+    where=EnterpriseSeats.taken + _n <= bindparam("limit"),
+).returning(EnterpriseSeats.taken)
+
+
+def take_of_enterprise(
+    training_id: UUID, division_id: str, enterprise_id: UUID, seats: int, limit: int
+) -> None:
+    """Counts places of an enterprise in a training; raises DomainError `enterprise_seats_exceeded`."""
+    values = {
+        "training": training_id,
+        "enterprise": enterprise_id,
+        "division": division_id,
+        "n": seats,
+        "limit": limit,
+    }
+    if seats > limit or session().execute(_TAKE_OF_ENTERPRISE, values).first() is None:
+        raise DomainError("enterprise_seats_exceeded", limit=limit)
+
+
+def take(training_id: UUID, seats: int) -> int | None:
+    """Takes all the seats, or as many places at the end of the waiting list.
+
+    Returns None when seated, else the first waiting number. Raises DomainError `seats_insufficient`
+    when some seats are free but not enough: a party is not torn apart.
+    """
+    values = {"training": training_id, "n": seats}
+    for _attempt in range(20):
+        if session().execute(_TAKE, values).first():
+            return None
+        last = session().execute(_QUEUE, values).scalar()
+        if last is not None:
+            return int(last) - seats + 1
+        # Neither full nor roomy enough, or a seat came free between the two statements: look, and try again.
+        free = (
+            session()
+            .execute(select(Training.capacity - Training.taken).where(Training.id == training_id))
+            .scalar_one()
+        )
+        if 0 < free < seats:
+            raise DomainError("seats_insufficient", remaining=free, requested=seats)
+    raise DomainError("unavailable")
+
+
+@transaction(None)
+def hold(_actor: Actor, training_id: UUID) -> Training:
+    """Returns the training, its row held until the act commits; the caller found it within its reach."""
+    return (
+        session()
+        .execute(
+            select(Training)
+            .where(Training.id == training_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        .scalar_one()
+    )
+
+
+def move_signup(training: Training, signup: Signup, target: SignupState) -> None:
+    """Moves a sign-up of a held training and sets the counts right; raises IllegalMove.
+
+    A seat that comes free goes to the head of the waiting list at once.
+    """
+    was = signup.state
+    move(signup, target)
+    signup.offer_expires_at = None
+    training.taken += (target in SEATED) - (was in SEATED)
+    training.waiting -= was == SignupState.waiting
+    if target not in ACTIVE:
+        session().execute(
+            update(EnterpriseSeats)
+            .where(
+                EnterpriseSeats.training_id == training.id,
+                EnterpriseSeats.enterprise_id == signup.enterprise_id,
+            )
+            .values(taken=EnterpriseSeats.taken - 1)
+        )
+    session().flush()
+    promote(SYSTEM, training)
+
+
+@transaction(None)
+def promote(_actor: Actor, training: Training) -> None:
+    """Gives the free seats of a held training to the waiting list, in its order, never after the start."""
+    while (
+        training.state == TrainingState.published
+        and training.waiting > 0
+        and training.taken < training.capacity
+        and now() < training.starts_at
+    ):
+        head = (
+            session()
+            .execute(
+                select(Signup)
+                .where(Signup.training_id == training.id, Signup.state == SignupState.waiting)
+                .order_by(Signup.waiting_no)
+                .limit(1)
+            )
+            .scalar_one()
+        )
+        training.taken += 1
+        training.waiting -= 1
+        if training.offer_minutes is None:
+            seat(training, head, "候补成功")
+        else:
+            _offer(training, head, training.offer_minutes)
+        session().flush()
+
+
+def seat(training: Training, signup: Signup, title: str) -> None:
+    """Confirms a seated sign-up, or puts it before the staff where the training needs approval."""
+    move(signup, SignupState.pending if training.needs_approval else SignupState.confirmed)
+    signup.offer_expires_at = None
+    tell(signup, "signup.promoted", title, f"您报名的“{training.title}”已{signup.state.label}。")
+
+
+def _offer(training: Training, signup: Signup, minutes: int) -> None:
+    move(signup, SignupState.offered)
+    signup.offer_expires_at = min(now() + timedelta(minutes=minutes), training.starts_at)
+    outbox.defer("signups.expire_offers", at=signup.offer_expires_at, training_id=str(training.id))
+    deadline = f"{signup.offer_expires_at:%m月%d日 %H:%M}"
+    tell(
+        signup,
+        "signup.offered",
+        "候补名额待确认",
+        f"“{training.title}”有名额了，请在 {deadline} 前确认，逾期名额将给下一位。",
+    )
+
+
+def tell(signup: Signup, kind: str, title: str, body: str) -> None:
+    """Leaves a notice for who signed up and, where that is somebody else, for the attendee."""
+    for user_id in {signup.created_by, signup.attendee_user_id}:
+        outbox.notify(user_id, kind, signup, title, body, once=str(signup.state))
+
+
+@transaction(None)
+def expire_offers(_actor: Actor, training_id: UUID) -> None:
+    """Ends the offers of a training that ran out and passes their seats on."""
+    training = hold(SYSTEM, training_id)
+    overdue = session().execute(
+        select(Signup).where(
+            Signup.training_id == training_id,
+            Signup.state == SignupState.offered,
+            Signup.offer_expires_at <= now(),
+        )
+    )
+    for signup in overdue.scalars().all():
+        move_signup(training, signup, SignupState.expired)
+        tell(signup, "signup.expired", "候补名额已失效", f"“{training.title}”的候补名额逾期未确认，已失效。")
+
+
+@transaction(None)
+def trainings_with_overdue_offers(_actor: Actor) -> list[UUID]:
+    """Returns the trainings that have offers to end, in case their own job was lost."""
+    overdue = select(Signup.training_id).where(
+        Signup.state == SignupState.offered, Signup.offer_expires_at <= now()
+    )
+    return list(session().execute(overdue.distinct()).scalars())
+
+
+@transaction(None)
+def promote_waiting(_actor: Actor, training_id: UUID) -> None:
+    """Gives seats that a larger capacity made to the waiting list."""
+    promote(SYSTEM, hold(SYSTEM, training_id))
+
+
+@transaction(None)
+def cancel_all(_actor: Actor, training_id: UUID, reason: str) -> None:
+    """Cancels every active sign-up of a cancelled training and tells those concerned, in three statements."""
+    training = hold(SYSTEM, training_id)
+    affected = (
+        session()
+        .execute(
+            update(Signup)
+            .where(Signup.training_id == training_id, Signup.state.in_(ACTIVE))
+            .values(state=SignupState.cancelled, state_reason=reason, offer_expires_at=None)
+            .returning(Signup.id, Signup.created_by, Signup.attendee_user_id)
+            .execution_options(synchronize_session=False)
+        )
+        .all()
+    )
+    session().execute(
+        update(EnterpriseSeats).where(EnterpriseSeats.training_id == training_id).values(taken=0)
+    )
+    training.taken = training.waiting = 0
+    outbox.notify_many(
+        {user for row in affected for user in (row.created_by, row.attendee_user_id) if user},
+        "training.cancelled",
+        training,
+        "培训取消",
+        f"“{training.title}”已取消：{reason}",
+    )

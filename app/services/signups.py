@@ -1,0 +1,297 @@
+"""Sign-ups: what enterprises do with them, and what staff decide about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from app import audit
+from app.access import SYSTEM, Actor
+from app.errors import DomainError
+from app.pagination import Page, paginate
+from app.services import people, seats
+from app.transactions import session, transaction
+from models.base import new_id, now
+from models.columns import new_code_number
+from models.crypto import keyring
+from models.enterprises import Enterprise, EnterpriseState
+from models.signups import ACTIVE, Signup, SignupState
+from models.trainings import Training, TrainingState
+
+_GROUNDS = (
+    select(
+        Training.division_id,
+        Training.state,
+        Training.opens_at,
+        Training.closes_at,
+        Training.starts_at,
+        Training.open_to,
+        Training.seats_per_enterprise,
+        Training.needs_approval,
+        Enterprise.state.label("enterprise_state"),
+        Enterprise.division_id.label("enterprise_division"),
+        Enterprise.name.label("enterprise_name"),
+    )
+    .join(Enterprise, Enterprise.id == bindparam("enterprise"))
+    .where(Training.id == bindparam("training"))
+)
+
+# The one conflict that can happen is the attendee's: the other unique column is fifty random bits.
+_SIGN_UP = insert(Signup).on_conflict_do_nothing().returning(Signup.id)
+
+
+@dataclass(frozen=True)
+class Attendee:
+    """Who is to attend; the phone is eleven digits."""
+
+    name: str
+    phone: str
+    post: str | None = None
+
+
+@transaction("signups.write")
+def sign_up(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: list[Attendee]) -> list[Any]:
+    """Signs people of one enterprise up for a training: all of them or none (notice 二（一）).
+
+    Returns the sign-ups: seated, or all of them on the waiting list when the training is full.
+    Raises DomainError `training_not_open`, `signup_window_not_open`, `signup_window_closed`,
+    `training_started`, `division_not_invited`, `enterprise_not_eligible`, `enterprise_seats_exceeded`,
+    `seats_insufficient` or `attendee_duplicate`.
+    """
+    grounds = session().execute(_GROUNDS, {"training": training_id, "enterprise": enterprise_id}).first()
+    if grounds is None:
+        raise DomainError("not_found")
+    _check_open(grounds)
+    indexes = [keyring().blind_index(attendee.phone) for attendee in attendees]
+    if len(set(indexes)) < len(indexes):
+        raise DomainError("attendee_duplicate")
+    known = people.find_by_phones(SYSTEM, indexes)
+    seats.take_of_enterprise(
+        training_id, grounds.division_id, enterprise_id, len(attendees), grounds.seats_per_enterprise
+    )
+    first_waiting_no = seats.take(training_id, len(attendees))
+    if first_waiting_no is not None:
+        state = SignupState.waiting
+    else:
+        state = SignupState.pending if grounds.needs_approval else SignupState.confirmed
+    rows = [
+        {
+            "id": new_id(),
+            "training_id": training_id,
+            "division_id": grounds.division_id,
+            "enterprise_id": enterprise_id,
+            "enterprise_name": grounds.enterprise_name,
+            "created_by": actor.user_id,
+            "attendee_name": attendee.name,
+            "attendee_phone": attendee.phone,
+            "attendee_phone_index": index,
+            "attendee_post": attendee.post,
+            "attendee_user_id": known.get(index),
+            "ticket_no": new_code_number(),
+            "state": state,
+            "waiting_no": None if first_waiting_no is None else first_waiting_no + place,
+        }
+        for place, (attendee, index) in enumerate(zip(attendees, indexes, strict=True))
+    ]
+    if len(session().execute(_SIGN_UP, rows).all()) < len(rows):
+        raise DomainError("attendee_duplicate")
+    audit.record(
+        actor,
+        "signup.made",
+        ("trainings", training_id),
+        enterprise=str(enterprise_id),
+        people=len(rows),
+        state=state,
+    )
+    return rows
+
+
+def _check_open(grounds: Any) -> None:
+    moment = now()
+    if grounds.state != TrainingState.published:
+        raise DomainError("training_not_open")
+    if moment >= grounds.starts_at:
+        raise DomainError("training_started")
+    if moment < grounds.opens_at:
+        raise DomainError("signup_window_not_open", opens_at=f"{grounds.opens_at:%Y年%m月%d日 %H:%M}")
+    if moment >= grounds.closes_at:
+        raise DomainError("signup_window_closed")
+    division: str = grounds.enterprise_division
+    if not any(division == open_to or division.startswith(f"{open_to}.") for open_to in grounds.open_to):
+        raise DomainError("division_not_invited")
+    if grounds.enterprise_state == EnterpriseState.refused:
+        raise DomainError("enterprise_not_eligible", state=grounds.enterprise_state.label)
+
+
+def _hold(signup_id: UUID) -> tuple[Training, Signup]:
+    """Returns a sign-up in the actor's reach and its training, held."""
+    training_id = session().execute(select(Signup.training_id).where(Signup.id == signup_id)).scalar()
+    if training_id is None:
+        raise DomainError("not_found")
+    training = seats.hold(SYSTEM, training_id)
+    found = select(Signup).where(Signup.id == signup_id).execution_options(populate_existing=True)
+    return training, session().execute(found).scalar_one()
+
+
+@transaction("signups.write")
+def cancel(actor: Actor, signup_id: UUID) -> Signup:
+    """Cancels a sign-up of the enterprise; its seat goes to the head of the waiting list.
+
+    Raises DomainError `training_started` or, for a seat, `cancellation_deadline_passed`; IllegalMove.
+    """
+    training, signup = _hold(signup_id)
+    if now() >= training.starts_at:
+        raise DomainError("training_started")
+    if signup.state != SignupState.waiting and now() >= training.cancel_deadline:
+        raise DomainError("cancellation_deadline_passed")
+    seats.move_signup(training, signup, SignupState.cancelled)
+    audit.record(actor, "signup.cancelled", signup)
+    return signup
+
+
+@transaction("signups.write")
+def change_attendee(actor: Actor, signup_id: UUID, attendee: Attendee) -> Signup:
+    """Puts another person in the place; the old ticket is void.
+
+    Raises DomainError `change_deadline_passed`, `attendee_duplicate` or `illegal_move`.
+    """
+    training, signup = _hold(signup_id)
+    if now() >= training.change_deadline:
+        raise DomainError("change_deadline_passed")
+    if signup.state not in ACTIVE:
+        raise DomainError("illegal_move", current=signup.state.label, target="更换参训人")
+    _put(signup, attendee)
+    signup.ticket_no = new_code_number()
+    audit.record(actor, "signup.attendee_changed", signup)
+    return signup
+
+
+def _put(signup: Signup, attendee: Attendee) -> None:
+    index = keyring().blind_index(attendee.phone)
+    signup.attendee_user_id = people.find_by_phone(SYSTEM, index)
+    signup.attendee_name, signup.attendee_phone = attendee.name, attendee.phone
+    signup.attendee_post, signup.attendee_phone_index = attendee.post, index
+    try:
+        session().flush()
+    except IntegrityError:
+        raise DomainError("attendee_duplicate") from None
+
+
+@transaction("signups.write")
+def resubmit(actor: Actor, signup_id: UUID, attendee: Attendee) -> Signup:
+    """Puts a returned sign-up before the staff again; raises IllegalMove, `attendee_duplicate`."""
+    training, signup = _hold(signup_id)
+    seats.move_signup(training, signup, SignupState.pending)
+    _put(signup, attendee)
+    audit.record(actor, "signup.resubmitted", signup)
+    return signup
+
+
+@transaction("signups.write")
+def accept_offer(actor: Actor, signup_id: UUID) -> Signup:
+    """Takes the seat that the waiting list offered; raises DomainError `offer_expired`, IllegalMove."""
+    training, signup = _hold(signup_id)
+    if signup.offer_expires_at is not None and signup.offer_expires_at <= now():
+        raise DomainError("offer_expired")
+    if signup.state != SignupState.offered:
+        raise DomainError("illegal_move", current=signup.state.label, target="确认候补名额")
+    seats.seat(training, signup, "候补名额已确认")
+    audit.record(actor, "signup.offer_accepted", signup)
+    return signup
+
+
+@transaction("signups.review")
+def approve(actor: Actor, signup_id: UUID) -> Signup:
+    """Approves a pending sign-up; raises IllegalMove."""
+    training, signup = _hold(signup_id)
+    if signup.state != SignupState.pending:
+        raise DomainError("illegal_move", current=signup.state.label, target=SignupState.confirmed.label)
+    return _decide(actor, training, signup, SignupState.confirmed, None)
+
+
+@transaction("signups.review")
+def return_for_completion(actor: Actor, signup_id: UUID, reason: str) -> Signup:
+    """Returns a pending sign-up with the reason; its seat is kept meanwhile; raises IllegalMove."""
+    return _decide(actor, *_hold(signup_id), SignupState.returned, reason)
+
+
+@transaction("signups.review")
+def refuse(actor: Actor, signup_id: UUID, reason: str) -> Signup:
+    """Refuses a sign-up with the reason; raises IllegalMove."""
+    return _decide(actor, *_hold(signup_id), SignupState.refused, reason)
+
+
+@transaction("signups.review")
+def cancel_for(actor: Actor, signup_id: UUID, reason: str) -> Signup:
+    """Cancels a sign-up on the enterprise's behalf, whatever the deadline; raises IllegalMove."""
+    return _decide(actor, *_hold(signup_id), SignupState.cancelled, reason)
+
+
+def _decide(
+    actor: Actor, training: Training, signup: Signup, target: SignupState, reason: str | None
+) -> Signup:
+    seats.move_signup(training, signup, target)
+    signup.state_reason = reason
+    because = f"原因：{reason}" if reason else ""
+    seats.tell(
+        signup,
+        f"signup.{target}",
+        f"报名{target.label}",
+        f"您报名的“{training.title}”{target.label}。{because}",
+    )
+    audit.record(actor, f"signup.{target}", signup, reason=reason)
+    return signup
+
+
+_OWN = (
+    Signup.id,
+    Signup.training_id,
+    Signup.enterprise_id,
+    Signup.enterprise_name,
+    Signup.attendee_name,
+    Signup.attendee_phone,
+    Signup.attendee_post,
+    Signup.state,
+    Signup.state_reason,
+    Signup.waiting_no,
+    Signup.offer_expires_at,
+    Signup.created_at,
+    Training.title.label("training_title"),
+    Training.starts_at,
+    Training.place,
+)
+
+
+@transaction("signups.read")
+def list_own(
+    _actor: Actor,
+    cursor: str | None,
+    limit: int,
+    training_id: UUID | None = None,
+    state: SignupState | None = None,
+) -> Page:
+    """Returns the sign-ups in reach, newest first."""
+    statement = _own()
+    if training_id:
+        statement = statement.where(Signup.training_id == training_id)
+    if state:
+        statement = statement.where(Signup.state == state)
+    return paginate(statement, [Signup.id], cursor, limit, newest=True)
+
+
+@transaction("signups.read")
+def get(_actor: Actor, signup_id: UUID) -> Any:
+    """Returns one sign-up in reach; raises DomainError `not_found`."""
+    found = session().execute(_own().where(Signup.id == signup_id)).first()
+    if found is None:
+        raise DomainError("not_found")
+    return found
+
+
+def _own() -> Any:
+    return select(*_OWN).join(Training, Training.id == Signup.training_id)

@@ -1,0 +1,168 @@
+"""What trainings there are: the list of coming ones, and one with its sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    DateTime,
+    String,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
+
+from app.access import Actor
+from app.errors import DomainError
+from app.pagination import Page, paginate
+from app.services.training_rules import SPAN
+from app.transactions import session, transaction
+from models.base import now
+from models.trainings import Audience, Mode, Training, TrainingSession, TrainingState
+
+# Read when the statement runs, so that one statement serves for good.
+_NOW: Any = bindparam("now", callable_=now, type_=DateTime(timezone=True))
+_EARLIEST: Any = bindparam("earliest", callable_=lambda: now() - SPAN, type_=DateTime(timezone=True))
+
+_SIGNUP_STATE = case(
+    (Training.state == TrainingState.draft, "not_open"),
+    (or_(Training.state == TrainingState.cancelled, Training.closes_at <= _NOW), "closed"),
+    (Training.opens_at > _NOW, "not_open"),
+    (Training.taken >= Training.capacity, "full"),
+    else_="open",
+)
+
+
+def _word(column: Any) -> Any:
+    """An enumeration as the text it is: nobody compares it, and a list need not look each one up."""
+    return type_coerce(column, String).label(column.key)
+
+
+_ITEM: tuple[Any, ...] = (
+    Training.id,
+    Training.division_id,
+    Training.title,
+    _word(Training.mode),
+    _word(Training.provider),
+    _word(Training.audience),
+    Training.organiser,
+    Training.place,
+    Training.open_to,
+    Training.opens_at,
+    Training.closes_at,
+    Training.needs_approval,
+    Training.starts_at,
+    Training.ends_at,
+    _word(Training.state),
+    Training.capacity,
+    Training.seats_per_enterprise,
+    Training.taken,
+    Training.waiting,
+    (Training.capacity - Training.taken).label("remaining"),
+    _SIGNUP_STATE.label("signup_state"),
+)
+_COUNT = (
+    select(func.count())
+    .select_from(TrainingSession)
+    .where(TrainingSession.training_id == Training.id)
+    .scalar_subquery()
+    .label("session_count")
+)
+_LIST = select(*_ITEM, _COUNT)
+# The earliest start is implied by SPAN; said here, the index skips the years that are over.
+_COMING = _LIST.where(
+    Training.state == TrainingState.published, Training.ends_at > _NOW, Training.starts_at > _EARLIEST
+)
+_DETAIL = select(
+    *_ITEM,
+    Training.description,
+    Training.online_url,
+    Training.change_deadline,
+    Training.cancel_deadline,
+    Training.offer_minutes,
+    Training.certificate_percent,
+    Training.state_reason,
+    Training.revision,
+    Training.created_at,
+).where(Training.id == bindparam("id"))
+_SESSIONS = (
+    select(
+        TrainingSession.id,
+        TrainingSession.number,
+        TrainingSession.title,
+        TrainingSession.starts_at,
+        TrainingSession.ends_at,
+        TrainingSession.checkin_from,
+        TrainingSession.checkin_until,
+    )
+    .where(TrainingSession.training_id == bindparam("id"))
+    .order_by(TrainingSession.number)
+)
+
+
+@transaction("trainings.read")
+def catalogue(
+    _actor: Actor,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    state: TrainingState | None = None,
+    mode: Mode | None = None,
+    audience: Audience | None = None,
+    division: str | None = None,
+    q: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Page:
+    """Returns a page of trainings in the order of their start: one query, whatever the page holds.
+
+    Without `state` these are the published ones that are not over; with it, those in that state
+    (drafts are in reach of the division's staff only).
+
+    Args:
+        division: those open to enterprises of this division.
+        q: part of the title.
+        since, until: start within [since, until).
+
+    Raises DomainError `invalid_cursor`.
+    """
+    statement = _COMING if state is None else _LIST.where(Training.state == state)
+    if mode is not None:
+        statement = statement.where(Training.mode == mode)
+    if audience is not None:
+        statement = statement.where(Training.audience == audience)
+    if division is not None:
+        upwards = [division[:end] for end in _ends(division)]
+        statement = statement.where(
+            Training.open_to.op("&&", return_type=Boolean())(literal(upwards, ARRAY(Text)))
+        )
+    if q is not None:
+        statement = statement.where(Training.title.icontains(q, autoescape=True))
+    if since is not None:
+        statement = statement.where(Training.starts_at >= since)
+    if until is not None:
+        statement = statement.where(Training.starts_at < until)
+    return paginate(statement, [Training.starts_at, Training.id], cursor, limit)
+
+
+def _ends(path: str) -> list[int]:
+    """Where the path of each division above ends, and of the division itself."""
+    return [place for place, character in enumerate(path) if character == "."] + [len(path)]
+
+
+@transaction("trainings.read")
+def details(_actor: Actor, training_id: UUID) -> dict[str, Any]:
+    """Returns a training with its sessions; raises DomainError `not_found`."""
+    found = session().execute(_DETAIL, {"id": training_id}).mappings().first()
+    if found is None:
+        raise DomainError("not_found")
+    return {**found, "sessions": session().execute(_SESSIONS, {"id": training_id}).all()}

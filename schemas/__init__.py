@@ -1,0 +1,1 @@
+"""marshmallow shapes in and out; no database access."""

@@ -1,0 +1,23 @@
+"""Shapes of reference data."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from schemas.base import Out
+
+
+class DivisionOut(Out):
+    id = fields.String(required=True)
+    name = fields.String(required=True)
+    short_name = fields.String(required=True)
+    kind = fields.String(required=True)
+    gbt2260 = fields.String(required=True, allow_none=True)
+
+
+class IndustryOut(Out):
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+    level = fields.String(required=True)
+    parent = fields.String(required=True, allow_none=True)
+    sector = fields.String(required=True, allow_none=True, metadata={"description": "划型行业；空为不划型"})
