@@ -1,0 +1,217 @@
+"""What every endpoint shares: sign-in, permission, limits, idempotency, errors and the OpenAPI document."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+import flask_smorest
+import orjson
+from flask import Response, g, request
+from flask.json.provider import JSONProvider
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from werkzeug.exceptions import HTTPException
+
+from app.access import NOBODY, Actor
+from app.errors import DomainError
+from app.limits import count_user
+from app.services import people
+from app.transactions import begin
+from models.requests import IdempotencyKey
+from schemas.base import Problem
+
+PROBLEM = "application/problem+json"
+STATUSES = (400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503)
+
+# What werkzeug and webargs refuse by themselves, by status.
+_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    422: "validation_failed",
+}
+
+
+class Json(JSONProvider):
+    """JSON by orjson, which writes UUIDs, enums and aware times as they are."""
+
+    def dumps(self, obj: Any, **_: Any) -> str:
+        return orjson.dumps(obj).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        return orjson.loads(s)
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        return Response(orjson.dumps(self._prepare_response_obj(args, kwargs)), mimetype="application/json")
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]
+    """The API and its OpenAPI document."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def describe(self) -> None:
+        """Adds what the endpoints' documents refer to."""
+        self.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+        content = {PROBLEM: {"schema": Problem}}
+        description = "拒绝：RFC 9457，code 为稳定的错误代码"
+        self.spec.components.response("problem", {"description": description, "content": content})
+
+    def _register_error_handlers(self) -> None:
+        """Leaves the application's own handlers in place: they know pages as well as the API."""
+
+
+def refusal_of(error: HTTPException) -> DomainError:
+    """Returns what werkzeug or webargs refused as one of our refusals."""
+    messages = getattr(error, "data", {}).get("messages", {})
+    status = error.code or 500
+    code = _CODES.get(status, "internal_error" if status >= 500 else "bad_request")
+    if status == 400 and "json" in messages:
+        code = "malformed_json"
+    fields = _flatten(messages) if status == 422 else {}
+    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    return DomainError(code, fields=fields, headers=headers)
+
+
+def _flatten(messages: Any, prefix: str = "") -> dict[str, list[str]]:
+    """Returns webargs' nested messages as {"attendees.0.phone": ["…"]}, without the location on top."""
+    flat: dict[str, list[str]] = {}
+    if not isinstance(messages, dict):
+        return {prefix or "_": [str(m) for m in messages]}
+    for name, inner in messages.items():
+        here = "" if not prefix and name in ("json", "query", "files", "form") else f"{prefix}{name}"
+        if isinstance(inner, dict):
+            flat |= _flatten(inner, f"{here}." if here else "")
+        else:
+            flat[here.rstrip(".") or "_"] = [str(m) for m in inner]
+    return flat
+
+
+def problem(error: DomainError) -> Response:
+    """Returns a refusal as RFC 9457 problem+json."""
+    body = error.problem() | {"instance": g.get("request_id")}
+    response = Response(orjson.dumps(body, default=str), status=error.status, mimetype=PROBLEM)
+    response.headers.update(error.headers)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+View = Callable[..., Any]
+Decorator = Callable[[View], View]
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+    """A domain's endpoints; every refusal they may answer is in the document."""
+
+    def arguments(self, schema: Any, *, location: str = "json", **kwargs: Any) -> Decorator:
+        """Hands the view what came in at `location`, checked by `schema`."""
+        return cast(Decorator, super().arguments(schema, location=location, **kwargs))
+
+    def response(self, status: int, schema: Any = None, **kwargs: Any) -> Decorator:
+        """Answers with what the view returns, in the shape of `schema`."""
+        return cast(Decorator, super().response(status, schema, **kwargs))
+
+    def route(self, rule: str, *, parameters: Any = None, **options: Any) -> Decorator:
+        """Registers a view that says who may call it; raises TypeError for one that does not."""
+        register = super().route(rule, parameters=parameters, **options)
+        methods = options.get("methods") or ["GET"]
+
+        def decorate(view: Any) -> Any:
+            if not hasattr(view, "permission"):
+                raise TypeError(f"{view.__name__}: declares neither @require(…) nor @public")
+            document: dict[str, Any] = {
+                "security": [{"bearer": []}] if view.permission else [],
+                "responses": {str(status): "problem" for status in STATUSES},
+            }
+            if view.permission:
+                document["x-permission"] = view.permission
+                if "POST" in methods:
+                    document["parameters"] = [IDEMPOTENCY_KEY]
+            return register(self.doc(**document)(view))
+
+        return decorate
+
+
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "minLength": 8, "maxLength": 64, "pattern": "^[A-Za-z0-9_-]+$"},
+    "description": "客户端生成的一次性编号；重复提交时返回第一次的答复。",
+}
+
+
+def public(view: View) -> View:
+    """Declares a route open to everybody, signed in or not; the view gets NOBODY as its actor."""
+
+    @wraps(view)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return view(NOBODY, *args, **kwargs)
+
+    run.permission = None  # type: ignore[attr-defined]
+    return run
+
+
+def require(permission: str) -> Decorator:
+    """Declares the permission under which a route acts; the view gets its actor, narrowed to it.
+
+    Refusals: `sign_in_required`, `token_expired`, `permission_denied`, `rate_limited`.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise DomainError("sign_in_required")
+            actor = g.actor = people.authenticate(token)
+            count_user(str(actor.user_id))
+            actor = actor.acting(permission)
+            key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+            if key:
+                return _once(actor, key, lambda: view(actor, *args, **kwargs))
+            return view(actor, *args, **kwargs)
+
+        run.permission = permission  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def _once(actor: Actor, key: str, run: Callable[[], Response]) -> Response:
+    """Runs a POST once per key: the key's row and the answer are part of the act's own transaction.
+
+    A second request with the key waits for the first and gets its answer; one that was refused left
+    no row, so that it may be tried again.
+    """
+    if not 8 <= len(key) <= 64:
+        raise DomainError("validation_failed", fields={"Idempotency-Key": ["长度应为 8–64"]})
+    content = b"\0".join((request.method.encode(), request.full_path.encode(), request.get_data()))
+    fingerprint = hashlib.sha256(content).digest()
+    own = (IdempotencyKey.user_id == actor.user_id, IdempotencyKey.key == key)
+    with begin(actor.acting("people.self")) as session:
+        mine = session.execute(
+            insert(IdempotencyKey)
+            .values(user_id=actor.user_id, key=key, fingerprint=fingerprint)
+            .on_conflict_do_nothing()
+            .returning(IdempotencyKey.key)
+        ).first()
+        if mine is None:
+            first = session.execute(
+                select(IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.answer).where(*own)
+            ).one()
+            if first.fingerprint != fingerprint:
+                raise DomainError("idempotency_key_reused")
+            return Response(first.answer, status=first.status, mimetype="application/json")
+        response = run()
+        session.execute(
+            update(IdempotencyKey)
+            .where(*own)
+            .values(status=response.status_code, answer=response.get_data(as_text=True))
+        )
+        return response

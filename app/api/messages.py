@@ -1,0 +1,39 @@
+"""Messages: the inbox."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from app.access import Actor
+from app.api.frame import Blueprint, require
+from app.services import messages
+from schemas import messages as shapes
+from schemas.base import PageQuery, page_of
+
+blp = Blueprint("messages", __name__, description="消息")
+
+
+@blp.route("/messages")
+@require("messages.read")
+@blp.arguments(PageQuery, location="query")
+@blp.response(200, page_of(shapes.NoticeOut))
+def inbox(actor: Actor, query: dict[str, Any]) -> Any:
+    """本人的消息，最新的在前"""
+    return messages.inbox(actor, **query)
+
+
+@blp.route("/messages/unread")
+@require("messages.read")
+@blp.response(200, shapes.UnreadOut)
+def unread(actor: Actor) -> Any:
+    """未读条数"""
+    return {"unread": messages.unread(actor)}
+
+
+@blp.route("/messages/<uuid:notice_id>/read", methods=["POST"])
+@require("messages.read")
+@blp.response(204)
+def read(actor: Actor, notice_id: UUID) -> None:
+    """标为已读"""
+    messages.read(actor, notice_id)

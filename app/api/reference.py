@@ -1,0 +1,37 @@
+"""Reference data that the forms of the mini-program offer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.access import Actor
+from app.api.frame import Blueprint, public
+from app.services import reference
+from schemas import people as people_shapes
+from schemas import reference as shapes
+
+blp = Blueprint("reference", __name__, description="基础数据：辖区、行业、问卷")
+
+
+@blp.route("/divisions")
+@public
+@blp.response(200, shapes.DivisionOut(many=True))
+def divisions(actor: Actor) -> Any:
+    """辖区"""
+    return reference.divisions(actor)
+
+
+@blp.route("/industries")
+@public
+@blp.response(200, shapes.IndustryOut(many=True))
+def industries(actor: Actor) -> Any:
+    """国民经济行业分类"""
+    return reference.industries(actor)
+
+
+@blp.route("/needs-survey")
+@public
+@blp.response(200, people_shapes.DocumentOut)
+def needs_survey(actor: Actor) -> Any:
+    """当前的企业需求调查问卷"""
+    return reference.current_document(actor, "needs_survey")

@@ -1,0 +1,64 @@
+"""Commands: `flask reference load`, `flask admin create`, `flask enterprises import` and the others."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, cast
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+
+from app.access import SYSTEM
+from app.cli.enterprises import enterprises_cli
+from app.cli.trainings import demo_cli, trainings_cli
+from app.errors import ERRORS
+from app.services import reference, staff
+
+reference_cli = AppGroup("reference", help="基础数据")
+admin_cli = AppGroup("admin", help="管理员账号")
+
+
+def init_app(app: Flask) -> None:
+    """Registers the commands."""
+    for group in (reference_cli, admin_cli, enterprises_cli, trainings_cli, demo_cli):
+        app.cli.add_command(group)
+    app.cli.add_command(errors)
+    app.cli.add_command(worker)
+
+
+@reference_cli.command("load")
+def load() -> None:
+    """装载 config/reference 中的基础数据（可重复执行）。"""
+    for table, rows in reference.load(SYSTEM).items():
+        click.echo(f"{table}：{rows} 行")
+
+
+@admin_cli.command("create")
+@click.option("--login-name", default="admin", show_default=True)
+@click.option("--division", default="js.xz", show_default=True, help="所管辖区")
+@click.option("--if-missing", is_flag=True, help="已有管理员时不作任何事")
+def create(login_name: str, division: str, if_missing: bool) -> None:
+    """建立第一个系统管理员，显示一次性初始密码。"""
+    made = staff.create_administrator(SYSTEM, login_name, division)
+    if made is None:
+        if not if_missing:
+            raise click.ClickException("已有系统管理员")
+        return
+    click.echo(
+        f"系统管理员 {made.login_name}，初始密码 {made.initial_password}（只显示这一次，首次登录须修改）"
+    )
+
+
+@click.command("errors")
+def errors() -> None:
+    """列出全部错误代码。"""
+    for code, (status, message) in sorted(ERRORS.items()):
+        click.echo(f"{status} {code}：{message}")
+
+
+@click.command("worker")
+def worker() -> None:
+    """运行后台任务进程。"""
+    jobs = importlib.import_module("app.jobs")
+    jobs.run(cast(Any, current_app)._get_current_object())
