@@ -1,0 +1,136 @@
+"""The application on the real engines, and a world of people to act in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from procrastinate import PsycopgConnector
+from sqlalchemy.engine import make_url
+
+from app import create_app, jobs
+from app.transactions import db
+from config.settings import Settings
+from models.base import set_clock
+from tests.builders import World
+from tests.phones import Phones, served
+from wechat.client import MiniProgram
+from wechat.simulator import create_simulator
+from wechat.tokens import TokenStore
+
+pytest_plugins = ["tests.engines"]
+
+
+def test_settings(database_url: str, redis_url: str, **changes: object) -> Settings:
+    """Returns the settings that tests run with; `changes` replace some."""
+    values = {
+        "embedded": True,
+        "database_url": database_url,
+        "redis_url": redis_url,
+        "wechat_mp_appid": "wx00000000000test",
+        "wechat_mp_secret": "test-secret-of-the-mini-program",
+        "wechat_mp_push_token": "test-push-token",
+        "wechat_mp_aes_key": "B" * 42 + "A",
+        "wechat_api_base": "http://127.0.0.1:9",
+        "secret_key": "test-secret-key-test-secret-key-test",
+        "data_keys": "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "public_url": "http://testserver",
+        "rate_limit_user": "100000/minute",
+        "rate_limit_address": "1000000/minute",
+        "access_token_minutes": 7 * 24 * 60,  # so that a test may move the clock by days
+    }
+    return Settings(**{**values, **changes})  # type: ignore[arg-type]
+
+
+test_settings.__test__ = False  # type: ignore[attr-defined]
+
+
+def prepare_template(database_url: str) -> None:
+    """Fills the template database by the real migrations and the reference data."""
+    from flask_migrate import upgrade
+
+    from app.access import SYSTEM
+    from app.services import reference
+
+    app = create_app(test_settings(database_url, "redis://127.0.0.1:9/0"))
+    with app.app_context():
+        upgrade()
+        reference.load(SYSTEM)
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def app(database_url: str, redis_url: str) -> Iterator[Flask]:
+    """The application of this test worker, on its own database."""
+    app = create_app(test_settings(database_url, redis_url))
+    app.config["PROPAGATE_EXCEPTIONS"] = True  # a crash shows itself instead of answering 500
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client that speaks HTTP to the application."""
+    return app.test_client()
+
+
+@pytest.fixture
+def world(app: Flask) -> Iterator[World]:
+    """People, enterprises and trainings to act with; every test's are its own."""
+    yield World(app)
+    set_clock(None)
+
+
+# --- the simulated WeChat platform: tests of the whole way use it, the others have no platform
+
+
+@pytest.fixture(scope="session")
+def platform(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phones]:
+    """The simulator of the platform, for the same account as the application's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INSTANCE_DIR", str(tmp_path_factory.mktemp("platform")))
+        simulator = create_simulator(test_settings(database_url, redis_url))
+    with served(simulator) as base:
+        yield Phones(base, simulator)
+        simulator.extensions["wechat_platform"].pushes.close()
+
+
+@pytest.fixture(scope="session")
+def app_with_platform(database_url: str, redis_url: str, platform: Phones) -> Iterator[Flask]:
+    """The application with the simulated platform, whose pushes reach it; it waits half a second for it."""
+    settings = test_settings(database_url, redis_url, wechat_api_base=platform.base)
+    app = create_app(settings)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    app.extensions["mini_program"] = MiniProgram(
+        settings.wechat_mp_appid,
+        settings.wechat_mp_secret,
+        TokenStore(app.extensions["redis"]),
+        api_base=platform.base,
+        timeout=(0.5, 0.5),
+        sleep=lambda _seconds: None,
+    )
+    with served(app) as base:
+        platform.state.pushes.callback_url = f"{base}/wechat/push"
+        yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def run_jobs(app_with_platform: Flask) -> Callable[[], None]:
+    """Runs the jobs that are due, as a worker process does, and returns when none is left."""
+    for domain in jobs.DOMAINS:
+        import_module(f"app.jobs.{domain}")
+    url = make_url(app_with_platform.config["SETTINGS"].database_url).set(drivername="postgresql")
+    connector = PsycopgConnector(conninfo=url.render_as_string(hide_password=False))
+
+    def run() -> None:
+        jobs._flask[:] = [app_with_platform]
+        with jobs.jobs.replace_connector(connector):
+            jobs.jobs.run_worker(wait=False, listen_notify=False, delete_jobs="successful")
+
+    return run
