@@ -14,7 +14,7 @@ from models.audit import AuditEvent
 from models.base import Base, new_id
 
 
-def record(actor: Actor, verb: str, subject: Base | tuple[str, UUID], **detail: Any) -> None:
+def record(actor: Actor, verb: str, subject: Base | tuple[str, UUID | str], **detail: Any) -> None:
     """Writes who did what to which row, in the act's own transaction.
 
     Args:

@@ -87,9 +87,10 @@ class Keyring:
         text: bytes = self._ciphers[key_id].decrypt(data[:NONCE], data[NONCE:], column.encode())
         return text.decode()
 
-    def is_current(self, stored: bytes) -> bool:
-        """Returns whether `stored` was encrypted with the key that encrypts now."""
-        return stored.startswith(self._active + b":")
+    @property
+    def prefix(self) -> bytes:
+        """What a value begins with that was encrypted with the key that encrypts now."""
+        return self._active + b":"
 
     def blind_index(self, text: str) -> bytes:
         """Returns the keyed hash (32 bytes) by which an encrypted value is found."""

@@ -11,19 +11,20 @@ from flask.cli import AppGroup
 
 from app.access import SYSTEM
 from app.cli.enterprises import enterprises_cli
+from app.cli.reference_pages import docs
 from app.cli.trainings import demo_cli, trainings_cli
-from app.errors import ERRORS
-from app.services import reference, staff
+from app.services import keys, reference, staff
 
 reference_cli = AppGroup("reference", help="基础数据")
 admin_cli = AppGroup("admin", help="管理员账号")
+keys_cli = AppGroup("keys", help="数据密钥")
 
 
 def init_app(app: Flask) -> None:
     """Registers the commands."""
-    for group in (reference_cli, admin_cli, enterprises_cli, trainings_cli, demo_cli):
+    for group in (reference_cli, admin_cli, keys_cli, enterprises_cli, trainings_cli, demo_cli):
         app.cli.add_command(group)
-    app.cli.add_command(errors)
+    app.cli.add_command(docs)
     app.cli.add_command(worker)
 
 
@@ -50,11 +51,11 @@ def create(login_name: str, division: str, if_missing: bool) -> None:
     )
 
 
-@click.command("errors")
-def errors() -> None:
-    """列出全部错误代码。"""
-    for code, (status, message) in sorted(ERRORS.items()):
-        click.echo(f"{status} {code}：{message}")
+@keys_cli.command("rotate")
+def rotate() -> None:
+    """用 DATA_KEYS 中最后一个密钥重新加密全部个人信息（可中断、可重复执行）。"""
+    for table, rows in keys.rotate(SYSTEM).items():
+        click.echo(f"{table}：{rows} 行")
 
 
 @click.command("worker")

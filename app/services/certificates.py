@@ -65,7 +65,7 @@ def _issue(_system: Actor, actor: Actor, signup_id: UUID) -> AttendanceCertifica
     code = new_code_number()
     seconds = sum((row.ends_at - row.starts_at).total_seconds() for row in attended)
     facts = CertificateFacts(
-        number=f"{training.starts_at:%Y%m%d}-{code[:6]}",
+        number=f"{training.starts_at:%Y%m%d}-{new_code_number()}",
         verification_code=code,
         verify_url=f"{settings().public_url}/verify/{code}",
         holder=signup.attendee_name,

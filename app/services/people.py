@@ -21,7 +21,6 @@ from models.base import new_id, now
 from models.checkins import AttendanceCertificate
 from models.crypto import keyring
 from models.enterprises import MembershipRequest
-from models.enterprises import MembershipRequest
 from models.lifecycle import move
 from models.messages import Notice
 from models.people import Consent, RoleGrant, SignIn, StaffAccount, User, UserState

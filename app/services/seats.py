@@ -95,17 +95,20 @@ def take(training_id: UUID, seats: int) -> int | None:
 
 @transaction(None)
 def hold(_actor: Actor, training_id: UUID) -> Training:
-    """Returns the training, its row held until the act commits; the caller found it within its reach."""
-    return (
-        session()
-        .execute(
-            select(Training)
-            .where(Training.id == training_id)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        )
-        .scalar_one()
+    """Returns the training in the actor's reach, its row held until the act commits.
+
+    Sign-ups may refer to the row meanwhile (FOR NO KEY UPDATE). Raises DomainError `not_found`.
+    """
+    held = (
+        select(Training)
+        .where(Training.id == training_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
+    training = session().execute(held).scalar()
+    if training is None:
+        raise DomainError("not_found")
+    return training
 
 
 def move_signup(training: Training, signup: Signup, target: SignupState) -> None:
@@ -163,7 +166,7 @@ def seat(training: Training, signup: Signup, title: str) -> None:
     """Confirms a seated sign-up, or puts it before the staff where the training needs approval."""
     move(signup, SignupState.pending if training.needs_approval else SignupState.confirmed)
     signup.offer_expires_at = None
-    tell(signup, "signup.promoted", title, f"您报名的“{training.title}”已{signup.state.label}。")
+    tell(signup, "signup.promoted", title, f"您报名的“{training.title}”{signup.state.label}。")
 
 
 def _offer(training: Training, signup: Signup, minutes: int) -> None:

@@ -122,7 +122,7 @@ def change(actor: Actor, training_id: UUID, changes: dict[str, Any]) -> dict[str
     `not_found`, `training_cancelled`, `validation_failed`, `session_times_invalid`, `division_unknown`,
     `permission_denied`, `capacity_below_taken` or `session_has_scans`.
     """
-    training = _locked(training_id)
+    training = seats.hold(actor, training_id)
     if training.state == TrainingState.cancelled:
         raise DomainError("training_cancelled")
     published = training.state == TrainingState.published
@@ -199,7 +199,7 @@ def _replace_sessions(training_id: UUID, values: dict[str, Any]) -> None:
 @transaction("trainings.manage")
 def publish(actor: Actor, training_id: UUID) -> dict[str, Any]:
     """Publishes a draft; raises DomainError `not_found` or `training_started`, IllegalMove."""
-    training = _locked(training_id)
+    training = seats.hold(actor, training_id)
     move(training, TrainingState.published)
     if training.starts_at <= now():
         raise DomainError("training_started")
@@ -214,7 +214,7 @@ def cancel(actor: Actor, training_id: UUID, reason: str) -> dict[str, Any]:
 
     Raises DomainError `not_found` or `training_ended`, IllegalMove.
     """
-    training = _locked(training_id)
+    training = seats.hold(actor, training_id)
     # A draft was never announced and is not now: it is discarded, out of the public's sight.
     published = training.state == TrainingState.published
     move(training, TrainingState.cancelled if published else TrainingState.discarded)
@@ -238,23 +238,6 @@ def copy(actor: Actor, training_id: UUID) -> dict[str, Any]:
     audit.record(actor, "training.copied", (Training.__tablename__, new), source=str(training_id))
     session().flush()
     return details(actor, new)
-
-
-def _locked(training_id: UUID) -> Training:
-    """The training, with its row held until the act ends; sign-ups can still refer to it meanwhile."""
-    found = (
-        session()
-        .execute(
-            select(Training)
-            .where(Training.id == training_id)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        )
-        .scalar()
-    )
-    if found is None:
-        raise DomainError("not_found")
-    return found
 
 
 def _content(training_id: UUID) -> dict[str, Any]:

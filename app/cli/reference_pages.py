@@ -1,0 +1,61 @@
+"""`flask docs`: the pages of the documentation that are drawn from the code's own tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from app.errors import ERRORS
+from config.settings import ROOT
+from models.checkins import Outcome
+from models.enterprises import EnterpriseState, MembershipState
+from models.lifecycle import State
+from models.people import UserState
+from models.signups import SignupState
+from models.trainings import TrainingState
+
+LIFECYCLES: dict[str, type[State]] = {
+    "账号": UserState,
+    "企业": EnterpriseState,
+    "加入申请": MembershipState,
+    "培训": TrainingState,
+    "报名": SignupState,
+}
+
+
+@click.command("docs")
+def docs() -> None:
+    """重写 docs 中由代码表格生成的页面。"""
+    for name, text in pages().items():
+        (ROOT / "docs" / name).write_text(text, encoding="utf-8")
+        click.echo(f"{Path('docs') / name}")
+
+
+def pages() -> dict[str, str]:
+    """Returns the generated pages by file name."""
+    return {"lifecycles.md": _lifecycles(), "errors.md": _errors()}
+
+
+def _lifecycles() -> str:
+    parts = ["# 状态\n\n由 `flask docs` 从 `models/` 中的状态表生成。\n"]
+    for title, states in LIFECYCLES.items():
+        lines = [f"    {state.value}: {state.label}" for state in states]
+        lines += [
+            f"    {state.value} --> {target.value}"
+            for state, targets in states.moves().items()
+            for target in targets
+        ]
+        parts.append(f"## {title}\n\n```mermaid\nstateDiagram-v2\n" + "\n".join(lines) + "\n```\n")
+    rows = "\n".join(f"| `{outcome.value}` | {outcome.label} |" for outcome in Outcome)
+    parts.append(f"## 扫码结果\n\n每次扫码都留一行，未成功的也留。\n\n| 结果 | 说明 |\n|---|---|\n{rows}\n")
+    return "\n".join(parts)
+
+
+def _errors() -> str:
+    rows = "\n".join(f"| `{code}` | {status} | {message} |" for code, (status, message) in ERRORS.items())
+    return (
+        "# 错误代码\n\n由 `flask docs` 从 `app/errors.py` 生成。"
+        "接口以 RFC 9457 `application/problem+json` 答复，`code` 不变，`title` 给人看。"
+        f"\n\n| 代码 | HTTP | 说明 |\n|---|---|---|\n{rows}\n"
+    )
