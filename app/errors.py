@@ -1,6 +1,6 @@
 """Every refusal that a user may meet: its stable code, HTTP status and Chinese message, in one place.
 
-The table is listed in the documentation by `flask errors`; a code never changes its meaning.
+The table is listed in docs/errors.md by `flask docs`; a code never changes its meaning.
 """
 
 from __future__ import annotations

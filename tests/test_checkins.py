@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def test_the_codes_rotate(hall: Hall) -> None:
     codes = hall.codes()
     assert len({code["content"] for code in codes}) == len(codes) == 20
     until = [datetime.fromisoformat(code["valid_until"]) for code in codes]
-    assert all(late - early == timedelta(seconds=30) for early, late in zip(until, until[1:], strict=False))
+    assert all(late - early == timedelta(seconds=30) for early, late in pairwise(until))
     assert len(codes[0]["content"]) == 19 and codes[0]["content"].isalnum()
 
 
