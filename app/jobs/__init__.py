@@ -49,12 +49,15 @@ def task(name: str, *, cron: str | None = None) -> Callable[[Callable[..., None]
     return decorate
 
 
-def run(flask: Flask) -> None:
-    """Runs this process's worker until it is told to stop; jobs under way are finished first."""
+def run(flask: Flask, *, wait: bool = True) -> None:
+    """Runs this process's worker until it is told to stop; jobs under way are finished first.
+
+    Without `wait` it ends when no job is due.
+    """
     _flask[:] = [flask]
     for domain in DOMAINS:
         import_module(f"app.jobs.{domain}")
     url = make_url(settings().database_url).set(drivername="postgresql")
     connector = PsycopgConnector(conninfo=url.render_as_string(hide_password=False))
     with jobs.replace_connector(connector):
-        jobs.run_worker(concurrency=4, delete_jobs="successful", shutdown_graceful_timeout=20)
+        jobs.run_worker(concurrency=4, delete_jobs="successful", shutdown_graceful_timeout=20, wait=wait)

@@ -1,0 +1,63 @@
+"""Background jobs: enqueued with the act, taken back with it, and run by a real worker."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from app import jobs, outbox
+from app.access import SYSTEM
+from app.transactions import begin
+from models.base import now
+from models.people import User, UserState
+from models.trainings import Training
+from tests.builders import World, party
+
+
+def waiting_jobs(world: World, task: str) -> int:
+    with world.session() as session:
+        counted = session.execute(
+            text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = :task AND status = 'todo'"),
+            {"task": task},
+        )
+        number: int = counted.scalar_one()
+        return number
+
+
+def test_a_rollback_takes_the_job_back(app: Flask, world: World) -> None:
+    before = waiting_jobs(world, "pushes.handle")
+    with pytest.raises(ZeroDivisionError), app.app_context(), begin(SYSTEM):  # noqa: PT012
+        outbox.defer("pushes.handle", name="x", openid="y", revoked=[])
+        _ = 1 / 0
+    assert waiting_jobs(world, "pushes.handle") == before
+
+
+def test_the_worker_closes_accounts_and_ends_offers(app: Flask, client: FlaskClient, world: World) -> None:
+    leaver = world.person()
+    assert client.post("/api/v1/people/me/closure", headers=leaver.headers).json["state"] == "closing"
+    training = world.training(capacity=1, offer_minutes=20)
+    first, second = world.person(), world.person()
+    for person in (first, second):
+        client.post(
+            f"/api/v1/trainings/{training.id}/signups",
+            json=party(world.enterprise(owner=person)),
+            headers=person.headers,
+        )
+    [seated] = client.get("/api/v1/signups", headers=first.headers).json["items"]
+    client.post(f"/api/v1/signups/{seated['id']}/cancel", headers=first.headers)
+    with world.session() as session:  # a week and half an hour go by
+        session.get(User, leaver.id).closing_at = now() - timedelta(seconds=1)
+        session.execute(text("UPDATE signups SET offer_expires_at = now() WHERE state = 'offered'"))
+        session.execute(text("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'"))
+    jobs.run(app, wait=False)
+    with world.session() as session:
+        user = session.get(User, leaver.id)
+        assert (user.state, user.phone, user.mp_openid, user.name) == (UserState.closed, None, None, None)
+        assert session.get(Training, training.id).taken == 0
+    [offered] = client.get("/api/v1/signups", headers=second.headers).json["items"]
+    assert offered["state"] == "expired"
+    assert waiting_jobs(world, "people.close_account") == waiting_jobs(world, "signups.expire_offers") == 0
