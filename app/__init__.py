@@ -49,7 +49,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     app.extensions["push_receiver"] = PushReceiver(
         s.wechat_mp_appid, s.wechat_mp_push_token, s.wechat_mp_aes_key
     )
-    for part in (faces, logs, health, api, cli):
+    for part in (logs, faces, health, api, cli):
         part.init_app(app)
     limits.init_app(app, s)
     return app

@@ -147,21 +147,29 @@ def guard(session: type[Session] | Any) -> None:
     event.listen(session, "before_flush", _refuse_without_actor)
 
 
+def narrowed(statement: Any, actor: Actor) -> Any:
+    """Returns the statement narrowed to the actor's reach; it takes `actor.reach` as parameters."""
+    if actor.everything or statement.is_insert:
+        return statement
+    scoped = [model for model in _scoped_models(statement) if model.__scope__ is not None]
+    return (
+        statement.options(*(_criterion(model, actor.for_staff) for model in scoped)) if scoped else statement
+    )
+
+
 def _narrow(state: ORMExecuteState) -> None:
     actor: Actor | None = state.session.info.get("actor")
     if actor is None:
         raise NoActor("a query outside every business act")
-    if actor.everything or state.is_column_load or state.is_insert:
+    if state.is_column_load:
         return
-    scoped = [model for model in _scoped_models(state.statement) if model.__scope__ is not None]
-    if not scoped:
+    statement = narrowed(state.statement, actor)
+    if statement is state.statement:
         return
-    criteria = [_criterion(model, actor.for_staff) for model in scoped]
-    state.statement = state.statement.options(*criteria)
     given = state.parameters or {}
     if not isinstance(given, Mapping):
         raise NoActor("a narrowed statement runs with one set of parameters")
-    state.parameters = {**given, **actor.reach}
+    state.statement, state.parameters = statement, {**given, **actor.reach}
 
 
 def _criterion(model: Any, for_staff: bool) -> Any:

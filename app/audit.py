@@ -9,9 +9,11 @@ import structlog
 from sqlalchemy import insert
 
 from app.access import Actor
-from app.transactions import session
+from app.prepared import Prepared
 from models.audit import AuditEvent
 from models.base import Base, new_id
+
+_WRITE = Prepared(insert(AuditEvent))
 
 
 def record(actor: Actor, verb: str, subject: Base | tuple[str, UUID | str], **detail: Any) -> None:
@@ -23,15 +25,12 @@ def record(actor: Actor, verb: str, subject: Base | tuple[str, UUID | str], **de
         detail: facts without personal data.
     """
     table, subject_id = subject if isinstance(subject, tuple) else (subject.__tablename__, subject.id)  # type: ignore[attr-defined]
-    session().execute(
-        insert(AuditEvent),
-        {
-            "id": new_id(),
-            "user_id": actor.user_id,
-            "verb": verb,
-            "subject_type": table,
-            "subject_id": str(subject_id),
-            "detail": detail,
-            "request_id": structlog.contextvars.get_contextvars().get("request_id"),
-        },
+    _WRITE(
+        id=new_id(),
+        user_id=actor.user_id,
+        verb=verb,
+        subject_type=table,
+        subject_id=str(subject_id),
+        detail=detail,
+        request_id=structlog.contextvars.get_contextvars().get("request_id"),
     )

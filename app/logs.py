@@ -60,7 +60,10 @@ def _exception_without_text(_logger: Any, _method: str, event: Any) -> Any:
         info = (type(info), info, info.__traceback__)
     if info and info[0]:
         event["exception"] = f"{info[0].__module__}.{info[0].__qualname__}"
-        event["at"] = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(info[2])][-12:]
+        # Our own part of the way there, and where it ended: a library's forty frames say less.
+        frames = traceback.extract_tb(info[2])
+        own = [f for f in frames[:-1] if "site-packages" not in f.filename][-10:]
+        event["at"] = [f"{f.filename}:{f.lineno} {f.name}" for f in (*own, *frames[-1:])]
     return event
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, and_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Scope
@@ -59,7 +59,7 @@ class Audience(Labelled):
 
 
 def _announced(training: Any) -> Any:
-    return training.state.in_((TrainingState.published, TrainingState.cancelled))
+    return and_(training.state != TrainingState.draft, training.state != TrainingState.discarded)
 
 
 class Training(Base, kw_only=True):

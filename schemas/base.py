@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 import phonenumbers
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, pre_load, validate
 
 from models.base import BEIJING
 
@@ -34,20 +34,25 @@ _MESSAGES: dict[type[fields.Field[Any]], dict[str, str]] = {
 for _kind, _texts in _MESSAGES.items():
     _kind.default_error_messages = {**_kind.default_error_messages, **_texts}
 
-# What a person may type on one line; line breaks only where `Text(multiline=True)`.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\ufeff]|[\ud800-\udfff]")
+# What no text may contain: control and invisible characters; line breaks and tabs only in several lines.
+_CONTROL = r"\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\ufeff"
+_IN_ONE_LINE = _CONTROL + r"\t\n"
 
 
 class Text(fields.String):
     """Text from a user: NFC, trimmed, without control characters, of limited length."""
 
     def __init__(self, at_most: int, *, at_least: int = 1, multiline: bool = False, **kwargs: Any) -> None:
-        self._at_least, self._at_most, self._multiline = at_least, at_most, multiline
+        banned = _CONTROL if multiline else _IN_ONE_LINE
+        self._banned = re.compile(f"[{banned}\\ud800-\\udfff]")
+        # The document says it too: as many characters as are left when the ends have been trimmed.
+        pattern = f"^[^{banned}]*" + rf"[^{banned}\s][^{banned}]*" * min(at_least, 2) + "$"
+        kwargs["metadata"] = {"pattern": pattern, **kwargs.get("metadata", {})}
         super().__init__(validate=Length(at_least, at_most), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
-        if _CONTROL.search(text) or (not self._multiline and ("\n" in text or "\t" in text)):
+        if self._banned.search(text):
             raise ValidationError("含有不允许的控制字符")
         return text.strip()
 
@@ -154,6 +159,18 @@ class Choice(fields.String):
         return self._kind(text) if text in set(self._kind) else text
 
 
+def _nuls(value: Any) -> Any:
+    """Returns where a NUL stands, in the form of marshmallow's messages."""
+    if isinstance(value, str):
+        return ["含有不允许的控制字符"] if "\0" in value else None
+    if isinstance(value, Mapping):
+        found = {key: error for key, inner in value.items() if (error := _nuls(inner) or _nuls(key))}
+        return found or None
+    if isinstance(value, list):
+        return {place: error for place, inner in enumerate(value) if (error := _nuls(inner))} or None
+    return None
+
+
 class In(Schema):
     """What comes in: unknown fields are refused by name."""
 
@@ -161,6 +178,13 @@ class In(Schema):
         "unknown": "没有这个字段",
         "type": "应为对象",
     }
+
+    @pre_load
+    def _without_nul(self, data: Any, **_: Any) -> Any:
+        # NUL is legal in JSON and in an address, but in no text of PostgreSQL.
+        if isinstance(data, Mapping) and (errors := _nuls(data)):
+            raise ValidationError(errors)
+        return data
 
 
 class Out(Schema):

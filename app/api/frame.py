@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
 
 import flask_smorest
+import marshmallow
 import orjson
-from flask import Response, g, request
+import webargs
+from flask import Request, Response, g, request
 from flask.json.provider import JSONProvider
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
+from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
 
 from app.access import NOBODY, Actor
@@ -102,12 +106,31 @@ def problem(error: DomainError) -> Response:
     return response
 
 
+class Parser(FlaskParser):
+    """Reads what came in: strict JSON and nothing else, and no query that the endpoint does not know."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": marshmallow.RAISE}
+
+    def _raw_load_json(self, req: Request) -> Any:
+        content = req.get_data()
+        if not content:
+            return webargs.missing
+        if not req.is_json:
+            raise DomainError("unsupported_media_type")
+        try:
+            return orjson.loads(content)
+        except orjson.JSONDecodeError:
+            raise DomainError("malformed_json") from None
+
+
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     """A domain's endpoints; every refusal they may answer is in the document."""
+
+    ARGUMENTS_PARSER = Parser()
 
     def arguments(self, schema: Any, *, location: str = "json", **kwargs: Any) -> Decorator:
         """Hands the view what came in at `location`, checked by `schema`."""
@@ -144,6 +167,7 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 8, "maxLength": 64, "pattern": "^[A-Za-z0-9_-]+$"},
     "description": "客户端生成的一次性编号；重复提交时返回第一次的答复。",
 }
+_KEY = re.compile("[A-Za-z0-9_-]{8,64}")
 
 
 def public(view: View) -> View:
@@ -171,11 +195,13 @@ def require(permission: str) -> Decorator:
                 raise DomainError("sign_in_required")
             actor = g.actor = people.authenticate(token)
             count_user(str(actor.user_id))
-            actor = actor.acting(permission)
+
+            def act() -> Any:
+                return view(actor.acting(permission), *args, **kwargs)
+
             key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
-            if key:
-                return _once(actor, key, lambda: view(actor, *args, **kwargs))
-            return view(actor, *args, **kwargs)
+            # Whoever left an enterprise and did not hear so may ask again, without the permission to leave.
+            return act() if key is None else _once(actor, key, act)
 
         run.permission = permission  # type: ignore[attr-defined]
         return run
@@ -189,8 +215,8 @@ def _once(actor: Actor, key: str, run: Callable[[], Response]) -> Response:
     A second request with the key waits for the first and gets its answer; one that was refused left
     no row, so that it may be tried again.
     """
-    if not 8 <= len(key) <= 64:
-        raise DomainError("validation_failed", fields={"Idempotency-Key": ["长度应为 8–64"]})
+    if not _KEY.fullmatch(key):
+        raise DomainError("validation_failed", fields={"Idempotency-Key": ["应为 8–64 个字母、数字、- 或 _"]})
     content = b"\0".join((request.method.encode(), request.full_path.encode(), request.get_data()))
     fingerprint = hashlib.sha256(content).digest()
     own = (IdempotencyKey.user_id == actor.user_id, IdempotencyKey.key == key)

@@ -21,6 +21,7 @@ from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.pagination import Page, paginate
+from app.prepared import Prepared
 from app.tickets import HALL, TICKET
 from app.transactions import session, transaction
 from models.base import new_id, now
@@ -35,26 +36,35 @@ CLOCK_TOLERANCE = timedelta(minutes=10)
 
 HALL_PAGE = "pages/checkin/index"
 
-_SESSION = select(
+_HERE = select(
     TrainingSession.id,
     TrainingSession.training_id,
     TrainingSession.division_id,
     TrainingSession.checkin_from,
     TrainingSession.checkin_until,
-).where(TrainingSession.id == bindparam("session"))
+)
+_SESSION = Prepared(_HERE.where(TrainingSession.id == bindparam("session")))
+_SESSION_OF_HALL = Prepared(_HERE.where(TrainingSession.hall_no == bindparam("hall")))
 
-_TICKETS = select(
+_TICKET = select(
     Signup.ticket_no,
     Signup.id,
     Signup.training_id,
     Signup.state,
     Signup.attendee_name,
     Signup.enterprise_name,
-).where(Signup.ticket_no == any_(bindparam("tickets", type_=ARRAY(Text))))
+)
+_TICKET_OF_SIGNUP = Prepared(_TICKET.where(Signup.id == bindparam("signup")))
+_TICKET_OF_ATTENDEE = Prepared(
+    _TICKET.where(Signup.training_id == bindparam("training"), Signup.attendee_user_id == bindparam("by"))
+    .order_by((Signup.state == SignupState.confirmed).desc(), Signup.id.desc())
+    .limit(1)
+)
+_TICKETS = Prepared(_TICKET.where(Signup.ticket_no == any_(bindparam("tickets", type_=ARRAY(Text)))))
 
-_RECORD = insert(Scan).on_conflict_do_nothing().returning(Scan.id)
+_RECORD = Prepared(insert(Scan).on_conflict_do_nothing().returning(Scan.id))
 
-_BY_NONCE = (
+_BY_NONCE = Prepared(
     select(Scan.id, Scan.outcome, Scan.scanned_at, Signup.attendee_name, Signup.enterprise_name)
     .outerjoin(Signup, Signup.id == Scan.signup_id)
     .where(Scan.by_user_id == bindparam("by"), Scan.nonce == bindparam("nonce"))
@@ -165,27 +175,10 @@ def check_in_by_hall_code(actor: Actor, content: str, nonce: str) -> Scanned:
 
 @transaction(None)
 def _check_in_by_hall_code(_system: Actor, actor: Actor, content: str, nonce: str) -> Scanned:
-    here = (
-        session()
-        .execute(
-            select(*_SESSION.selected_columns).where(
-                TrainingSession.hall_no == (HALL.number_of(content) or "")
-            )
-        )
-        .first()
-    )
+    here = _SESSION_OF_HALL.first(hall=HALL.number_of(content) or "")
     if here is None:
         raise DomainError("hall_code_invalid")
-    ticket = (
-        session()
-        .execute(
-            select(*_TICKETS.selected_columns)
-            .where(Signup.training_id == here.training_id, Signup.attendee_user_id == actor.user_id)
-            .order_by((Signup.state == SignupState.confirmed).desc(), Signup.id.desc())
-            .limit(1)
-        )
-        .first()
-    )
+    ticket = _TICKET_OF_ATTENDEE.first(training=here.training_id, by=actor.user_id)
     moment = now()
     if ticket is None:
         outcome = Outcome.not_confirmed
@@ -197,7 +190,7 @@ def _check_in_by_hall_code(_system: Actor, actor: Actor, content: str, nonce: st
 
 
 def _session(session_id: UUID) -> Any:
-    found = session().execute(_SESSION, {"session": session_id}).first()
+    found = _SESSION.first(session=session_id)
     if found is None:
         raise DomainError("not_found")
     return found
@@ -207,14 +200,12 @@ def _session(session_id: UUID) -> Any:
 def _tickets(_actor: Actor, contents: list[str]) -> dict[str, Any]:
     # Beyond the trainer's reach on purpose: a ticket that is shown may say that it is for elsewhere.
     numbers = [number for content in contents if (number := TICKET.number_of(content))]
-    return (
-        {row.ticket_no: row for row in session().execute(_TICKETS, {"tickets": numbers})} if numbers else {}
-    )
+    return {row.ticket_no: row for row in _TICKETS(tickets=numbers)} if numbers else {}
 
 
 @transaction(None)
 def _ticket_of(_actor: Actor, signup_id: UUID) -> Any:
-    return session().execute(select(*_TICKETS.selected_columns).where(Signup.id == signup_id)).first()
+    return _TICKET_OF_SIGNUP.first(signup=signup_id)
 
 
 def _standing(ticket: Any) -> Outcome | None:
@@ -267,7 +258,7 @@ def _record(
         "scanned_at": at,
         "device_time": device_time,
     }
-    if session().execute(_RECORD, values).first() is None:
+    if _RECORD.first(**values) is None:
         before = _by_nonce(SYSTEM, actor.user_id, nonce)
         if before is not None:
             return Scanned(
@@ -280,14 +271,14 @@ def _record(
             )
         # Not the nonce, so the other index: this sign-up has been checked in.
         outcome = values["outcome"] = Outcome.duplicate
-        session().execute(_RECORD, values)
+        _RECORD(**values)
     name = ticket.attendee_name if ticket else None
     return Scanned(nonce, outcome, at, name, ticket.enterprise_name if ticket else None, values["id"])
 
 
 @transaction(None)
 def _by_nonce(_actor: Actor, by: UUID | None, nonce: str) -> Any:
-    return session().execute(_BY_NONCE, {"by": by, "nonce": nonce}).first()
+    return _BY_NONCE.first(by=by, nonce=nonce)
 
 
 @transaction("signups.read")

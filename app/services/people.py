@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from app import audit, outbox, tokens
 from app.access import SYSTEM, Actor, Grant
 from app.errors import DomainError
+from app.prepared import Prepared
 from app.services import reference
 from app.transactions import session, transaction
 from models.base import new_id, now
@@ -33,7 +34,7 @@ PRIVACY = "privacy"
 CLOSING = timedelta(days=7)
 """How long a closure may be taken back; well inside the 15 working days that the law allows."""
 
-_BY_ACCESS_TOKEN = (
+_BY_ACCESS_TOKEN = Prepared(
     select(
         SignIn.user_id,
         SignIn.access_expires_at,
@@ -47,8 +48,10 @@ _BY_ACCESS_TOKEN = (
     .where(SignIn.access_hash == bindparam("hash"), SignIn.ended_at.is_(null()))
 )
 
-_BY_PHONES = select(User.phone_index, User.id).where(
-    User.phone_index == any_(bindparam("indexes", type_=ARRAY(LargeBinary)))
+_BY_PHONES = Prepared(
+    select(User.phone_index, User.id).where(
+        User.phone_index == any_(bindparam("indexes", type_=ARRAY(LargeBinary)))
+    )
 )
 
 
@@ -62,7 +65,7 @@ def authenticate(token: str) -> Actor:
 
 @transaction(None)
 def _authenticate(_actor: Actor, access_hash: bytes) -> Actor:
-    found = session().execute(_BY_ACCESS_TOKEN, {"hash": access_hash}).first()
+    found = _BY_ACCESS_TOKEN.first(hash=access_hash)
     if found is None:
         raise DomainError("sign_in_required")
     if found.access_expires_at <= now():
@@ -280,8 +283,8 @@ def find_by_phone(_actor: Actor, phone_index: bytes) -> UUID | None:
 @transaction(None)
 def find_by_phones(_actor: Actor, phone_indexes: list[bytes]) -> dict[bytes, UUID]:
     """Returns who has bound the phone numbers with these blind indexes, those of nobody left out."""
-    found = session().execute(_BY_PHONES, {"indexes": phone_indexes})
-    return {bytes(index): user_id for index, user_id in found if index}
+    found = _BY_PHONES(indexes=phone_indexes)
+    return {bytes(index): user_id for index, user_id in found}
 
 
 @transaction(None)

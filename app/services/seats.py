@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app import outbox
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
+from app.prepared import Prepared
 from app.transactions import session, transaction
 from models.base import now
 from models.lifecycle import move
@@ -25,7 +26,7 @@ from models.signups import ACTIVE, SEATED, Signup, SignupState
 from models.trainings import EnterpriseSeats, Training, TrainingState
 
 _n: Any = bindparam("n")
-_TAKE = (
+_TAKE = Prepared(
     update(Training)
     .where(
         Training.id == bindparam("training"), Training.taken + _n <= Training.capacity, Training.waiting == 0
@@ -33,7 +34,7 @@ _TAKE = (
     .values(taken=Training.taken + _n)
     .returning(Training.capacity)
 )
-_QUEUE = (
+_QUEUE = Prepared(
     update(Training)
     .where(
         Training.id == bindparam("training"), or_(Training.taken == Training.capacity, Training.waiting > 0)
@@ -47,11 +48,13 @@ _new = insert(EnterpriseSeats).values(
     division_id=bindparam("division"),
     taken=_n,
 )
-_TAKE_OF_ENTERPRISE = _new.on_conflict_do_update(
-    index_elements=["training_id", "enterprise_id"],
-    set_={"taken": EnterpriseSeats.taken + _n},
-    where=EnterpriseSeats.taken + _n <= bindparam("limit"),
-).returning(EnterpriseSeats.taken)
+_TAKE_OF_ENTERPRISE = Prepared(
+    _new.on_conflict_do_update(
+        index_elements=["training_id", "enterprise_id"],
+        set_={"taken": EnterpriseSeats.taken + _n},
+        where=EnterpriseSeats.taken + _n <= bindparam("limit"),
+    ).returning(EnterpriseSeats.taken)
+)
 
 
 def take_of_enterprise(
@@ -65,7 +68,7 @@ def take_of_enterprise(
         "n": seats,
         "limit": limit,
     }
-    if seats > limit or session().execute(_TAKE_OF_ENTERPRISE, values).first() is None:
+    if seats > limit or _TAKE_OF_ENTERPRISE.first(**values) is None:
         raise DomainError("enterprise_seats_exceeded", limit=limit)
 
 
@@ -77,11 +80,11 @@ def take(training_id: UUID, seats: int) -> int | None:
     """
     values = {"training": training_id, "n": seats}
     for _attempt in range(20):
-        if session().execute(_TAKE, values).first():
+        if _TAKE.first(**values):
             return None
-        last = session().execute(_QUEUE, values).scalar()
-        if last is not None:
-            return int(last) - seats + 1
+        queued = _QUEUE.first(**values)
+        if queued:
+            return int(queued.waiting_seq) - seats + 1
         # Neither full nor roomy enough, or a seat came free between the two statements: look, and try again.
         free = (
             session()

@@ -14,6 +14,7 @@ from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.pagination import Page, paginate
+from app.prepared import Prepared
 from app.services import people, seats
 from app.transactions import session, transaction
 from models.base import new_id, now
@@ -23,7 +24,7 @@ from models.enterprises import Enterprise, EnterpriseState
 from models.signups import ACTIVE, Signup, SignupState
 from models.trainings import Training, TrainingState
 
-_GROUNDS = (
+_GROUNDS = Prepared(
     select(
         Training.division_id,
         Training.state,
@@ -42,7 +43,7 @@ _GROUNDS = (
 )
 
 # The one conflict that can happen is the attendee's: the other unique column is fifty random bits.
-_SIGN_UP = insert(Signup).on_conflict_do_nothing().returning(Signup.id)
+_SIGN_UP = Prepared(insert(Signup).on_conflict_do_nothing().returning(Signup.id))
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def sign_up(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: lis
     `training_started`, `division_not_invited`, `enterprise_not_eligible`, `enterprise_seats_exceeded`,
     `seats_insufficient` or `attendee_duplicate`.
     """
-    grounds = session().execute(_GROUNDS, {"training": training_id, "enterprise": enterprise_id}).first()
+    grounds = _GROUNDS.first(training=training_id, enterprise=enterprise_id)
     if grounds is None:
         raise DomainError("not_found")
     _check_open(grounds)
@@ -98,7 +99,7 @@ def sign_up(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: lis
         }
         for place, (attendee, index) in enumerate(zip(attendees, indexes, strict=True))
     ]
-    if len(session().execute(_SIGN_UP, rows).all()) < len(rows):
+    if not all(_SIGN_UP(**row) for row in rows):
         raise DomainError("attendee_duplicate")
     audit.record(
         actor,
