@@ -47,8 +47,8 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # These quote addresses, parameters or job arguments at INFO and below.
-    for name in ("urllib3", "werkzeug", "procrastinate", "fontTools", "fpdf", "sqlalchemy"):
+    # These quote addresses or parameters at INFO and below.
+    for name in ("urllib3", "werkzeug", "fontTools", "fpdf", "sqlalchemy"):
         logging.getLogger(name).setLevel("WARNING")
 
 
@@ -73,6 +73,11 @@ def _event_of_library(_logger: Any, _method: str, event: Any) -> Any:
         # The message's template only: its arguments are values we do not know.
         event["event"], event["logger"] = str(record.msg)[:200], record.name
         event.pop("positional_args", None)
+        if record.name.startswith("procrastinate"):  # whose texts quote the arguments of jobs
+            event["event"] = getattr(record, "action", record.funcName)
+            job = getattr(record, "job", None)
+            if isinstance(job, dict):
+                event["task"], event["job"] = job.get("task_name"), job.get("id")
     return event
 
 

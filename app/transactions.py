@@ -23,26 +23,33 @@ def session() -> Session:
 
 
 @contextmanager
-def begin(actor: Actor) -> Iterator[Session]:
+def begin(actor: Actor, *, commit: bool = True) -> Iterator[Session]:
     """Runs the block as `actor` in one transaction; a block inside another joins it.
 
-    The outermost block commits, or rolls back when an exception leaves it.
+    The outermost block commits, or rolls back when an exception leaves it. One that only looks may
+    leave the transaction open (`commit=False`) to the act that follows in the same request.
     """
     current = session()
     outer = current.info.get("actor")
     current.info["actor"] = actor
     try:
         yield current
-        if outer is None:
-            current.commit()
-        else:
+        if outer is not None:
             current.flush()
+        elif commit:
+            current.commit()
     except BaseException:
         if outer is None:
             current.rollback()
         raise
     finally:
         current.info["actor"] = outer
+
+
+def outside_transaction() -> None:
+    """Raises RuntimeError inside a transaction: what calls the network asks this first."""
+    if session().in_transaction():
+        raise RuntimeError("a network call inside a transaction")
 
 
 P = ParamSpec("P")

@@ -6,11 +6,11 @@ import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ARRAY, ColumnElement, DateTime, MetaData, Text, Uuid, bindparam, or_
+from sqlalchemy import ARRAY, ColumnElement, DateTime, MetaData, Text, Uuid, any_, bindparam, or_
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass
 from uuid_utils.compat import uuid7
 
@@ -52,17 +52,6 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True), UUID: Uuid, str: Text}
 
 
-class Reach(Protocol):
-    """How far an actor reaches under the permission it acts with."""
-
-    @property
-    def everything(self) -> bool: ...
-    @property
-    def for_staff(self) -> bool: ...
-    @property
-    def reach(self) -> dict[str, Any]: ...
-
-
 @dataclass(frozen=True)
 class Scope:
     """The columns that say whose a row is; a row is in reach when any one of them is.
@@ -92,16 +81,20 @@ class Scope:
         if self.enterprise:
             terms.append(getattr(model, self.enterprise) == _any("reach_enterprises", Uuid()))
         if self.division:
-            terms.append(getattr(model, self.division).op("~~")(_any("reach_divisions", Text())))
+            terms.append(in_divisions(getattr(model, self.division), "reach_divisions"))
         if self.public and not for_staff:
             terms.append(self.public(model))
         return or_(*terms)
 
 
 def _any(name: str, item: Any) -> Any:
-    from sqlalchemy import any_
-
     return any_(bindparam(name, type_=ARRAY(item)))
+
+
+def in_divisions(column: Any, name: str) -> ColumnElement[bool]:
+    """Returns the condition that a division is one of those given as `division_patterns(…)`."""
+    condition: ColumnElement[bool] = column.op("~~", is_comparison=True)(_any(name, Text()))
+    return condition
 
 
 def division_patterns(divisions: tuple[str, ...]) -> list[str]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Enum, String, func
+from sqlalchemy import Enum, String, func, type_coerce
 from sqlalchemy.orm import MappedColumn, mapped_column
 
 from models.base import new_id
@@ -60,3 +60,8 @@ def text(length: int, comment: str, **options: Any) -> MappedColumn[Any]:
 def personal(column: str, comment: str, **options: Any) -> MappedColumn[Any]:
     """An encrypted column with personal data; `column` is its own "table.column"."""
     return mapped_column(Encrypted(column), comment=comment, info={"personal": True}, **options)
+
+
+def as_text(column: Any) -> Any:
+    """Returns an enumeration's column as the text it is: a list need not look each value up."""
+    return type_coerce(column, String).label(column.key)

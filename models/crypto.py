@@ -134,4 +134,4 @@ class Encrypted(TypeDecorator[str]):
         return None if value is None else keyring().encrypt(value, self.column)
 
     def process_result_value(self, value: bytes | None, dialect: Any) -> str | None:
-        return None if value is None else keyring().decrypt(bytes(value), self.column)
+        return None if value is None else keyring().decrypt(value, self.column)

@@ -195,10 +195,12 @@ class Out(Schema):
         many = self.many if many is None else many
         return [self._row(item) for item in obj] if many else self._row(obj)
 
-    def _row(self, obj: Any) -> dict[str, Any]:
+    def _row(self, obj: Any) -> Mapping[str, Any]:
         names, nested, get = self._shape()
         if isinstance(obj, Mapping):
-            row = {name: obj[name] for name in names if name in obj}
+            if not nested and obj.keys() == self.dump_fields.keys():
+                return obj  # made for this answer, as it goes out
+            row: dict[str, Any] = {name: obj[name] for name in names if name in obj}
         else:
             row = dict(zip(names, get(obj), strict=True))
         for name, schema, many in nested:

@@ -105,7 +105,7 @@ def roster(actor: Actor, query: dict[str, Any], training_id: UUID) -> Any:
     page = checkins.roster(actor, training_id, **query)
     masked = [
         {
-            **row._mapping,
+            **row._asdict(),
             "attendee_name": masks.name(row.attendee_name),
             "attendee_phone": masks.phone(row.attendee_phone),
         }

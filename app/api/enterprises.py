@@ -42,7 +42,7 @@ def search(actor: Actor, query: dict[str, Any]) -> Any:
     """本人所在或本辖区的企业"""
     page = enterprises.search(actor, code=query.pop("credit_code"), **query)
     items = [
-        {**row._mapping, "legal_representative": masks.name(row.legal_representative)} for row in page.items
+        {**row._asdict(), "legal_representative": masks.name(row.legal_representative)} for row in page.items
     ]
     return {"items": items, "next": page.next}
 

@@ -20,12 +20,13 @@ from sqlalchemy.types import Text
 from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.pagination import Page, paginate
+from app.pagination import Listing, Page
 from app.prepared import Prepared
 from app.tickets import HALL, TICKET
-from app.transactions import session, transaction
+from app.transactions import outside_transaction, session, transaction
 from models.base import new_id, now
 from models.checkins import Method, Outcome, Scan
+from models.columns import as_text
 from models.signups import Signup, SignupState
 from models.trainings import Training, TrainingSession
 from wechat.client import MiniProgram
@@ -68,6 +69,38 @@ _BY_NONCE = Prepared(
     select(Scan.id, Scan.outcome, Scan.scanned_at, Signup.attendee_name, Signup.enterprise_name)
     .outerjoin(Signup, Signup.id == Scan.signup_id)
     .where(Scan.by_user_id == bindparam("by"), Scan.nonce == bindparam("nonce"))
+)
+
+
+_SCANS = Listing(
+    select(
+        Scan.id, Scan.signup_id, Scan.method, Scan.outcome, Scan.reason, Scan.scanned_at, Scan.received_at
+    ).where(Scan.session_id == bindparam("session")),
+    [Scan.id],
+    newest=True,
+    outcome=Scan.outcome == bindparam("outcome"),
+)
+
+_ATTENDED = (
+    select(func.count())
+    .where(Scan.signup_id == Signup.id, Scan.outcome == Outcome.accepted)
+    .scalar_subquery()
+    .label("attended")
+)
+_TRAINING = Prepared(select(Training.id).where(Training.id == bindparam("training")))
+_ROSTER = Listing(
+    select(
+        Signup.id,
+        Signup.attendee_name,
+        Signup.attendee_phone,
+        Signup.attendee_post,
+        Signup.enterprise_name,
+        as_text(Signup.state),
+        Signup.waiting_no,
+        _ATTENDED,
+    ).where(Signup.training_id == bindparam("training")),
+    [Signup.id],
+    state=Signup.state == bindparam("state"),
 )
 
 
@@ -322,6 +355,7 @@ def hall_code_image(actor: Actor, session_id: UUID) -> bytes:
     cache, name = current_app.extensions["redis"], f"hall:{code['content']}"
     image: bytes | None = cache.get(name)
     if image is None:
+        outside_transaction()
         mini_program: MiniProgram = current_app.extensions["mini_program"]
         version = current_app.config["SETTINGS"].wechat_mp_env_version
         try:
@@ -375,20 +409,7 @@ def _total(pairs: Any) -> dict[str, int]:
 def scans(_actor: Actor, session_id: UUID, cursor: str | None, limit: int, outcome: Outcome | None) -> Page:
     """Returns the scans of a session, newest first; raises DomainError `not_found`."""
     _session(session_id)
-    statement = select(
-        Scan.id, Scan.signup_id, Scan.method, Scan.outcome, Scan.reason, Scan.scanned_at, Scan.received_at
-    ).where(Scan.session_id == session_id)
-    if outcome:
-        statement = statement.where(Scan.outcome == outcome)
-    return paginate(statement, [Scan.id], cursor, limit, newest=True)
-
-
-_ATTENDED = (
-    select(func.count())
-    .where(Scan.signup_id == Signup.id, Scan.outcome == Outcome.accepted)
-    .scalar_subquery()
-    .label("attended")
-)
+    return _SCANS.page(cursor, limit, session=session_id, outcome=outcome)
 
 
 @transaction("signups.roster")
@@ -396,18 +417,10 @@ def roster(
     _actor: Actor, training_id: UUID, cursor: str | None, limit: int, state: SignupState | None = None
 ) -> Page:
     """Returns the sign-ups of a training with the sessions attended; raises DomainError `not_found`."""
-    if session().execute(select(Training.id).where(Training.id == training_id)).first() is None:
+    page = _ROSTER.page(cursor, limit, training=training_id, state=state)
+    if (
+        not page.items
+        and session().execute(select(Training.id).where(Training.id == training_id)).first() is None
+    ):
         raise DomainError("not_found")
-    statement = select(
-        Signup.id,
-        Signup.attendee_name,
-        Signup.attendee_phone,
-        Signup.attendee_post,
-        Signup.enterprise_name,
-        Signup.state,
-        Signup.waiting_no,
-        _ATTENDED,
-    ).where(Signup.training_id == training_id)
-    if state:
-        statement = statement.where(Signup.state == state)
-    return paginate(statement, [Signup.id], cursor, limit)
+    return page

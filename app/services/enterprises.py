@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.pagination import Page, paginate
+from app.pagination import Listing, Page, holds, like
 from app.services import people, questionnaires, reference, sizing
 from app.transactions import session, transaction
 from models import credit_code
-from models.base import new_id
+from models.base import division_patterns, in_divisions, new_id
 from models.enterprises import Enterprise, EnterpriseState
 from models.people import RoleGrant
 from models.reference import Division
@@ -179,6 +179,18 @@ def find(enterprise_id: UUID, *, lock: bool = False) -> Enterprise:
     return found
 
 
+_SEARCH = Listing(
+    select(*LISTED),
+    [Enterprise.id],
+    newest=True,
+    q=holds(Enterprise.name, "q"),
+    code=holds(Enterprise.credit_code, "code"),
+    state=Enterprise.state == bindparam("state"),
+    divisions=in_divisions(Enterprise.division_id, "divisions"),
+    size_class=Enterprise.size_class == bindparam("size_class"),
+)
+
+
 @transaction("enterprises.read")
 def search(
     _actor: Actor,
@@ -198,19 +210,15 @@ def search(
         code: the beginning of the credit code.
         division_id: this division and those below it.
     """
-    conditions: list[ColumnElement[bool]] = []
-    if q:
-        conditions.append(Enterprise.name.contains(q, autoescape=True))
-    if code:
-        conditions.append(Enterprise.credit_code.startswith(credit_code.normalise(code), autoescape=True))
-    if state:
-        conditions.append(Enterprise.state == state)
-    if division_id:
-        below = Enterprise.division_id.startswith(f"{division_id}.", autoescape=True)
-        conditions.append(or_(Enterprise.division_id == division_id, below))
-    if size_class:
-        conditions.append(Enterprise.size_class == size_class)
-    return paginate(select(*LISTED).where(*conditions), [Enterprise.id], cursor, limit, newest=True)
+    return _SEARCH.page(
+        cursor,
+        limit,
+        q=like(q),
+        code=like(credit_code.normalise(code), start=True) if code else None,
+        state=state,
+        divisions=division_patterns((division_id,)) if division_id else None,
+        size_class=size_class,
+    )
 
 
 @transaction("enterprises.write")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, masks, outbox
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.pagination import Page, paginate
+from app.pagination import Listing, Page
 from app.services import enterprises, memberships
 from app.transactions import session, transaction
 from models.base import new_id
@@ -21,13 +20,20 @@ from models.lifecycle import IllegalMove
 from models.people import User
 
 PENDING = MembershipState.pending
-_LISTED: tuple[Any, ...] = (
+_LISTED = select(
     MembershipRequest.id,
     MembershipRequest.enterprise_id,
     MembershipRequest.user_id,
     MembershipRequest.note,
     MembershipRequest.state,
     MembershipRequest.created_at,
+)
+_MINE = Listing(_LISTED, [MembershipRequest.id], newest=True)
+_WAITING = Listing(
+    _LISTED.where(MembershipRequest.state == PENDING),
+    [MembershipRequest.id],
+    newest=True,
+    enterprise=MembershipRequest.enterprise_id == bindparam("enterprise"),
 )
 
 
@@ -78,10 +84,10 @@ def _ask(enterprise: Enterprise, user_id: UUID, note: str | None) -> MembershipR
 @transaction("enterprises.register")
 def mine(_actor: Actor, cursor: str | None, limit: int) -> Page:
     """Returns one page of the person's own requests, newest first."""
-    page = _page(select(*_LISTED), cursor, limit)
+    page = _MINE.page(cursor, limit)
     names = _names(SYSTEM, {row.enterprise_id for row in page.items})
     return Page(
-        [{**row._mapping, "enterprise_name": names[row.enterprise_id]} for row in page.items], page.next
+        [{**row._asdict(), "enterprise_name": names[row.enterprise_id]} for row in page.items], page.next
     )
 
 
@@ -89,7 +95,7 @@ def mine(_actor: Actor, cursor: str | None, limit: int) -> Page:
 def of_enterprise(_actor: Actor, enterprise_id: UUID, cursor: str | None, limit: int) -> Page:
     """Returns one page of the requests that wait for the owner; raises DomainError `not_found`."""
     enterprises.find(enterprise_id)
-    return _waiting(cursor, limit, MembershipRequest.enterprise_id == enterprise_id)
+    return _waiting(cursor, limit, enterprise_id)
 
 
 @transaction("enterprises.review")
@@ -98,14 +104,14 @@ def in_divisions(_actor: Actor, cursor: str | None, limit: int) -> Page:
     return _waiting(cursor, limit)
 
 
-def _waiting(cursor: str | None, limit: int, *conditions: ColumnElement[bool]) -> Page:
-    page = _page(select(*_LISTED).where(MembershipRequest.state == PENDING, *conditions), cursor, limit)
+def _waiting(cursor: str | None, limit: int, enterprise_id: UUID | None = None) -> Page:
+    page = _WAITING.page(cursor, limit, enterprise=enterprise_id)
     enterprise_ids = {row.enterprise_id for row in page.items}
     names, owned = _names(SYSTEM, enterprise_ids), memberships.owned(SYSTEM, enterprise_ids)
     applicants = _applicants(SYSTEM, {row.user_id for row in page.items})
     items = [
         {
-            **row._mapping,
+            **row._asdict(),
             **applicants[row.user_id],
             "enterprise_name": names[row.enterprise_id],
             "has_owner": row.enterprise_id in owned,
@@ -113,10 +119,6 @@ def _waiting(cursor: str | None, limit: int, *conditions: ColumnElement[bool]) -
         for row in page.items
     ]
     return Page(items, page.next)
-
-
-def _page(statement: Select[Any], cursor: str | None, limit: int) -> Page:
-    return paginate(statement, [MembershipRequest.id], cursor, limit, newest=True)
 
 
 @transaction(None)

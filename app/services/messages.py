@@ -8,16 +8,13 @@ from sqlalchemy import func, select, update
 
 from app.access import Actor
 from app.errors import DomainError
-from app.pagination import Page, paginate
+from app.pagination import Listing, Page
 from app.transactions import session, transaction
 from models.base import now
 from models.messages import Notice
 
-
-@transaction("messages.read")
-def inbox(_actor: Actor, cursor: str | None, limit: int) -> Page:
-    """Returns the notices left for the person, newest first."""
-    columns = (
+_INBOX = Listing(
+    select(
         Notice.id,
         Notice.kind,
         Notice.title,
@@ -26,8 +23,16 @@ def inbox(_actor: Actor, cursor: str | None, limit: int) -> Page:
         Notice.subject_id,
         Notice.created_at,
         Notice.read_at,
-    )
-    return paginate(select(*columns), [Notice.id], cursor, limit, newest=True)
+    ),
+    [Notice.id],
+    newest=True,
+)
+
+
+@transaction("messages.read")
+def inbox(_actor: Actor, cursor: str | None, limit: int) -> Page:
+    """Returns the notices left for the person, newest first."""
+    return _INBOX.page(cursor, limit)
 
 
 @transaction("messages.read")

@@ -17,7 +17,7 @@ from app.access import SYSTEM, Actor, Grant
 from app.errors import DomainError
 from app.prepared import Prepared
 from app.services import reference
-from app.transactions import session, transaction
+from app.transactions import begin, outside_transaction, session, transaction
 from models.base import new_id, now
 from models.checkins import AttendanceCertificate
 from models.crypto import keyring
@@ -60,12 +60,8 @@ def authenticate(token: str) -> Actor:
 
     Raises DomainError `sign_in_required` (unknown or ended) or `token_expired`.
     """
-    return _authenticate(SYSTEM, tokens.digest(token))
-
-
-@transaction(None)
-def _authenticate(_actor: Actor, access_hash: bytes) -> Actor:
-    found = _BY_ACCESS_TOKEN.first(hash=access_hash)
+    with begin(SYSTEM, commit=False):
+        found = _BY_ACCESS_TOKEN.first(hash=tokens.digest(token))
     if found is None:
         raise DomainError("sign_in_required")
     if found.access_expires_at <= now():
@@ -432,6 +428,7 @@ def _self(actor: Actor) -> UUID:
 
 
 def _mini_program() -> MiniProgram:
+    outside_transaction()
     mini_program: MiniProgram = current_app.extensions["mini_program"]
     return mini_program
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.pagination import Page, paginate
+from app.pagination import Listing, Page
 from app.prepared import Prepared
 from app.services import people, seats
 from app.transactions import session, transaction
@@ -72,6 +72,10 @@ def sign_up(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: lis
     if len(set(indexes)) < len(indexes):
         raise DomainError("attendee_duplicate")
     known = people.find_by_phones(SYSTEM, indexes)
+    audit.record(
+        actor, "signup.made", ("trainings", training_id), enterprise=str(enterprise_id), people=len(attendees)
+    )
+    # From here on others wait for the training's row: nothing comes after it that could come before.
     seats.take_of_enterprise(
         training_id, grounds.division_id, enterprise_id, len(attendees), grounds.seats_per_enterprise
     )
@@ -101,14 +105,6 @@ def sign_up(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: lis
     ]
     if not all(_SIGN_UP(**row) for row in rows):
         raise DomainError("attendee_duplicate")
-    audit.record(
-        actor,
-        "signup.made",
-        ("trainings", training_id),
-        enterprise=str(enterprise_id),
-        people=len(rows),
-        state=state,
-    )
     return rows
 
 
@@ -249,7 +245,7 @@ def _decide(
     return signup
 
 
-_OWN = (
+_OWN = select(
     Signup.id,
     Signup.training_id,
     Signup.enterprise_id,
@@ -265,6 +261,13 @@ _OWN = (
     Training.title.label("training_title"),
     Training.starts_at,
     Training.place,
+).join(Training, Training.id == Signup.training_id)
+_OWN_LIST = Listing(
+    _OWN,
+    [Signup.id],
+    newest=True,
+    training=Signup.training_id == bindparam("training"),
+    state=Signup.state == bindparam("state"),
 )
 
 
@@ -277,22 +280,13 @@ def list_own(
     state: SignupState | None = None,
 ) -> Page:
     """Returns the sign-ups in reach, newest first."""
-    statement = _own()
-    if training_id:
-        statement = statement.where(Signup.training_id == training_id)
-    if state:
-        statement = statement.where(Signup.state == state)
-    return paginate(statement, [Signup.id], cursor, limit, newest=True)
+    return _OWN_LIST.page(cursor, limit, training=training_id, state=state)
 
 
 @transaction("signups.read")
 def get(_actor: Actor, signup_id: UUID) -> Any:
     """Returns one sign-up in reach; raises DomainError `not_found`."""
-    found = session().execute(_own().where(Signup.id == signup_id)).first()
+    found = session().execute(_OWN.where(Signup.id == signup_id)).first()
     if found is None:
         raise DomainError("not_found")
     return found
-
-
-def _own() -> Any:
-    return select(*_OWN).join(Training, Training.id == Signup.training_id)

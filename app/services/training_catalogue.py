@@ -8,25 +8,22 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    Boolean,
     DateTime,
-    String,
     Text,
     bindparam,
     case,
     func,
-    literal,
     or_,
     select,
-    type_coerce,
 )
 
 from app.access import Actor
 from app.errors import DomainError
-from app.pagination import Page, paginate
+from app.pagination import Listing, Page, holds, like
 from app.services.training_rules import SPAN
 from app.transactions import session, transaction
 from models.base import now
+from models.columns import as_text
 from models.trainings import Audience, Mode, Training, TrainingSession, TrainingState
 
 # Read when the statement runs, so that one statement serves for good.
@@ -42,18 +39,13 @@ _SIGNUP_STATE = case(
 )
 
 
-def _word(column: Any) -> Any:
-    """An enumeration as the text it is: nobody compares it, and a list need not look each one up."""
-    return type_coerce(column, String).label(column.key)
-
-
 _ITEM: tuple[Any, ...] = (
     Training.id,
     Training.division_id,
     Training.title,
-    _word(Training.mode),
-    _word(Training.provider),
-    _word(Training.audience),
+    as_text(Training.mode),
+    as_text(Training.provider),
+    as_text(Training.audience),
     Training.organiser,
     Training.place,
     Training.open_to,
@@ -62,7 +54,7 @@ _ITEM: tuple[Any, ...] = (
     Training.needs_approval,
     Training.starts_at,
     Training.ends_at,
-    _word(Training.state),
+    as_text(Training.state),
     Training.capacity,
     Training.seats_per_enterprise,
     Training.taken,
@@ -82,6 +74,17 @@ _LIST = select(*_ITEM, _COUNT)
 _COMING = _LIST.where(
     Training.state == TrainingState.published, Training.ends_at > _NOW, Training.starts_at > _EARLIEST
 )
+_FILTERS: dict[str, Any] = {
+    "mode": Training.mode == bindparam("mode"),
+    "audience": Training.audience == bindparam("audience"),
+    "division": Training.open_to.op("&&", is_comparison=True)(bindparam("division", type_=ARRAY(Text))),
+    "q": holds(Training.title, "q"),
+    "since": Training.starts_at >= bindparam("since"),
+    "until": Training.starts_at < bindparam("until"),
+}
+_ORDER = [Training.starts_at, Training.id]
+_COMING_LIST = Listing(_COMING, _ORDER, **_FILTERS)
+_STATE_LIST = Listing(_LIST, _ORDER, state=Training.state == bindparam("state"), **_FILTERS)
 _DETAIL = select(
     *_ITEM,
     Training.description,
@@ -135,23 +138,18 @@ def catalogue(
 
     Raises DomainError `invalid_cursor`.
     """
-    statement = _COMING if state is None else _LIST.where(Training.state == state)
-    if mode is not None:
-        statement = statement.where(Training.mode == mode)
-    if audience is not None:
-        statement = statement.where(Training.audience == audience)
-    if division is not None:
-        upwards = [division[:end] for end in _ends(division)]
-        statement = statement.where(
-            Training.open_to.op("&&", return_type=Boolean())(literal(upwards, ARRAY(Text)))
-        )
-    if q is not None:
-        statement = statement.where(Training.title.icontains(q, autoescape=True))
-    if since is not None:
-        statement = statement.where(Training.starts_at >= since)
-    if until is not None:
-        statement = statement.where(Training.starts_at < until)
-    return paginate(statement, [Training.starts_at, Training.id], cursor, limit)
+    listing = _COMING_LIST if state is None else _STATE_LIST
+    return listing.page(
+        cursor,
+        limit,
+        state=state,
+        mode=mode,
+        audience=audience,
+        division=[division[:end] for end in _ends(division)] if division else None,
+        q=like(q),
+        since=since,
+        until=until,
+    )
 
 
 def _ends(path: str) -> list[int]:
