@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from models.signups import PARTY, SignupState
+from models.trainings import TrainingState
 from schemas.base import Choice, In, Length, Out, PageQuery, Phone, Text
 
 
@@ -35,6 +36,9 @@ class SignupOut(Out):
     training_title = fields.String(required=True)
     starts_at = fields.AwareDateTime(required=True)
     place = fields.String(required=True, allow_none=True)
+    training_state = Choice(TrainingState, required=True)
+    change_deadline = fields.AwareDateTime(required=True)
+    cancel_deadline = fields.AwareDateTime(required=True)
     enterprise_id = fields.UUID(required=True)
     enterprise_name = fields.String(required=True)
     attendee_name = fields.String(required=True)

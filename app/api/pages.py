@@ -29,12 +29,10 @@ def entrance(_actor: Actor) -> str:
 @public
 def verify_form(_actor: Actor) -> Any:
     """The form for a verification code."""
-    code = request.args.get("code", "").strip().upper()
-    return (
-        redirect(f"/verify/{code}")
-        if code.isalnum()
-        else render_template("verify.html", facts=None, error=None)
-    )
+    code = "".join(filter(str.isalnum, request.args.get("code", ""))).upper()
+    if code and code.isascii():
+        return redirect(f"/verify/{code}")
+    return render_template("verify.html", facts=None, error=None, code=None)
 
 
 @public
@@ -43,5 +41,5 @@ def verify(actor: Actor, code: str) -> tuple[str, int]:
     try:
         facts = certificates.verify(actor, code)
     except DomainError as error:
-        return render_template("verify.html", facts=None, error=error.message), error.status
+        return render_template("verify.html", facts=None, error=error.message, code=code), error.status
     return render_template("verify.html", facts=facts, error=None, code=code), 200

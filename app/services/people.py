@@ -97,19 +97,7 @@ def _sign_in(actor: Actor, openid: str, unionid: str | None, consent_version: st
     if consent_version is not None and consent_version != notice.version:
         raise DomainError("consent_outdated", version=notice.version)
     user_id = session().execute(select(User.id).where(User.mp_openid == openid)).scalar()
-    consented = (
-        user_id is not None
-        and session()
-        .execute(
-            select(Consent.id).where(
-                Consent.user_id == user_id,
-                Consent.kind == PRIVACY,
-                Consent.version == notice.version,
-                Consent.withdrawn_at.is_(None),
-            )
-        )
-        .first()
-    )
+    consented = user_id is not None and _has_consented(user_id, notice.version)
     if not consented and consent_version is None:
         raise DomainError("consent_required", version=notice.version)
     if user_id is None:
@@ -130,6 +118,16 @@ def _register(actor: Actor, openid: str) -> UUID:
         return session().execute(select(User.id).where(User.mp_openid == openid)).scalar_one()
     audit.record(actor, "user.registered", ("users", user_id))
     return user_id
+
+
+def _has_consented(user_id: UUID, version: str) -> bool:
+    given = select(Consent.id).where(
+        Consent.user_id == user_id,
+        Consent.kind == PRIVACY,
+        Consent.version == version,
+        Consent.withdrawn_at.is_(None),
+    )
+    return session().execute(given).first() is not None
 
 
 def _consent(user_id: UUID, version: str) -> None:
@@ -318,8 +316,14 @@ def request_closure(actor: Actor) -> User:
 
 @transaction("people.self")
 def withdraw_closure(actor: Actor) -> User:
-    """Takes back the request to close the account."""
+    """Takes back the request to close the account.
+
+    Raises DomainError `consent_required` when the consent was withdrawn too: signing in anew gives it.
+    """
     user = me(actor)
+    notice = reference.current_document(actor, PRIVACY)
+    if not _has_consented(user.id, notice.version):
+        raise DomainError("consent_required", version=notice.version)
     if user.state == UserState.closing:
         move(user, UserState.active)
         user.closing_at = None

@@ -261,6 +261,9 @@ _OWN = select(
     Training.title.label("training_title"),
     Training.starts_at,
     Training.place,
+    Training.state.label("training_state"),
+    Training.change_deadline,
+    Training.cancel_deadline,
 ).join(Training, Training.id == Signup.training_id)
 _OWN_LIST = Listing(
     _OWN,
