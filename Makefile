@@ -5,8 +5,9 @@
 #   make test [PYTEST_ARGS=…]   every test, on real engines
 #   make bench                  the measurements
 #   make lint                   style, types, direction of imports
+#   make shots                  screenshots of every page (needs Chromium)
 #   make lock [UPGRADE=1]       the locks, after a change in requirements*.txt
-.PHONY: run tour test bench lint lock
+.PHONY: run tour test bench lint shots lock
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -24,6 +25,9 @@ test: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	@$(PYTHON) -m bench
+
+shots: .venv/dev.stamp
+	@$(PYTHON) -m tests.shots
 
 lint: .venv/dev.stamp
 	@$(PYTHON) -m ruff check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -78,6 +79,7 @@ class Actor:
     grants: tuple[Grant, ...] = ()
     permission: str | None = None
     everything: bool = False
+    closing_at: datetime | None = None
 
     def may(self, permission: str) -> bool:
         """Returns whether any grant carries the permission, in whatever scope."""
@@ -89,9 +91,15 @@ class Actor:
         )
 
     def acting(self, permission: str) -> Actor:
-        """Returns this actor narrowed to one permission; raises DomainError `permission_denied`."""
+        """Returns this actor narrowed to one permission.
+
+        Raises DomainError `permission_denied` or, for somebody whose account is being closed and who
+        may only look after themselves, `account_closing`.
+        """
         if self.permission == permission:
             return self
+        if self.closing_at is not None and permission != "people.self":
+            raise DomainError("account_closing", date=f"{self.closing_at:%Y年%m月%d日}")
         if not self.may(permission):
             raise DomainError("permission_denied")
         return replace(self, permission=permission)

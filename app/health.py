@@ -85,7 +85,9 @@ def _migrations() -> str:
 def _queue_age() -> int:
     return int(
         _scalar(
-            "SELECT coalesce(extract(epoch FROM now() - min(coalesce(scheduled_at, now()))), 0) "
-            "FROM procrastinate_jobs WHERE status = 'todo' AND coalesce(scheduled_at, now()) <= now()"
+            "SELECT coalesce(extract(epoch FROM now() - min(coalesce(job.scheduled_at, event.at))), 0) "
+            "FROM procrastinate_jobs job "
+            "LEFT JOIN procrastinate_events event ON event.job_id = job.id AND event.type = 'deferred' "
+            "WHERE job.status = 'todo' AND coalesce(job.scheduled_at, event.at) <= now()"
         )
     )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from procrastinate import PsycopgConnector
-from sqlalchemy.engine import make_url
 
 from app import create_app, jobs
 from app.transactions import db
-from config.settings import Settings
+from config.settings import Settings, settings, use
 from models.base import set_clock
 from tests.builders import World
 from tests.phones import Phones, served
@@ -21,7 +19,9 @@ from wechat.client import MiniProgram
 from wechat.simulator import create_simulator
 from wechat.tokens import TokenStore
 
-pytest_plugins = ["tests.engines"]
+OtherApp = Callable[..., FlaskClient]
+
+pytest_plugins = ["tests.engines", "tests.leaks"]
 
 
 def test_settings(database_url: str, redis_url: str, **changes: object) -> Settings:
@@ -123,14 +123,24 @@ def app_with_platform(database_url: str, redis_url: str, platform: Phones) -> It
 @pytest.fixture
 def run_jobs(app_with_platform: Flask) -> Callable[[], None]:
     """Runs the jobs that are due, as a worker process does, and returns when none is left."""
-    for domain in jobs.DOMAINS:
-        import_module(f"app.jobs.{domain}")
-    url = make_url(app_with_platform.config["SETTINGS"].database_url).set(drivername="postgresql")
-    connector = PsycopgConnector(conninfo=url.render_as_string(hide_password=False))
+    return lambda: jobs.run(app_with_platform, wait=False)
 
-    def run() -> None:
-        jobs._flask[:] = [app_with_platform]
-        with jobs.jobs.replace_connector(connector):
-            jobs.jobs.run_worker(wait=False, listen_notify=False, delete_jobs="successful")
 
-    return run
+# --- beside the application of all tests
+
+
+@pytest.fixture
+def other_app(database_url: str, redis_url: str) -> Iterator[OtherApp]:
+    """Makes the application once more, with some settings changed; gives a client of it."""
+    usual, made = settings(), list[Flask]()
+
+    def make(**changes: object) -> FlaskClient:
+        urls: dict[str, Any] = {"database_url": database_url, "redis_url": redis_url}
+        made.append(create_app(test_settings(**{**urls, **changes})))
+        return made[-1].test_client()
+
+    yield make
+    use(usual)
+    for app in made:
+        with app.app_context():
+            db.engine.dispose()

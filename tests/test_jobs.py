@@ -61,3 +61,29 @@ def test_the_worker_closes_accounts_and_ends_offers(app: Flask, client: FlaskCli
     [offered] = client.get("/api/v1/signups", headers=second.headers).json["items"]
     assert offered["state"] == "expired"
     assert waiting_jobs(world, "people.close_account") == waiting_jobs(world, "signups.expire_offers") == 0
+
+
+def test_periodic_jobs_end_what_a_lost_job_left(app: Flask, client: FlaskClient, world: World) -> None:
+    leaver = world.person()
+    client.post("/api/v1/people/me/closure", headers=leaver.headers)
+    with world.session() as session:
+        session.get(User, leaver.id).closing_at = now() - timedelta(seconds=1)
+        session.execute(text("DELETE FROM procrastinate_jobs WHERE status = 'todo'"))
+    tasks = ("people.close_due_accounts", "signups.expire_overdue_offers", "housekeeping.forget")
+    for task in tasks:
+        with app.app_context(), begin(SYSTEM):
+            outbox.defer(task, timestamp=int(now().timestamp()))
+    jobs.run(app, wait=False)
+    assert all(waiting_jobs(world, task) == 0 for task in tasks)
+    with world.session() as session:
+        assert session.get(User, leaver.id).state == UserState.closed
+
+
+def test_a_queue_that_does_not_move_is_not_ready(app: Flask, client: FlaskClient, world: World) -> None:
+    with app.app_context(), begin(SYSTEM):
+        outbox.defer("pushes.handle", name="user_authorization_revoke", openid="nobody", revoked=["8"])
+    with world.session() as session:
+        session.execute(text("UPDATE procrastinate_events SET at = now() - interval '10 minutes'"))
+    assert client.get("/readyz").status_code == 503
+    jobs.run(app, wait=False)
+    assert client.get("/readyz").status_code == 200

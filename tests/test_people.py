@@ -240,6 +240,16 @@ def test_phone_codes_are_good_once_and_for_their_owner(client: FlaskClient, plat
     assert refused(bind(client, person, phone.phone_code())) == (503, "wechat_unavailable")
 
 
+def test_binding_a_phone_takes_no_key(client: FlaskClient, platform: Phones) -> None:
+    phone = platform.phone()
+    person = signed_in(client, phone)
+    headers, body = person.headers | {"Idempotency-Key": "key-00000001"}, {"code": phone.phone_code()}
+    answers = [client.post("/api/v1/people/me/phone", json=body, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 400]
+    document = client.get("/api/openapi.json").json["paths"]["/api/v1/people/me/phone"]["post"]
+    assert "parameters" not in document
+
+
 def test_a_phone_is_bound_by_one_person_only(client: FlaskClient, world: World, platform: Phones) -> None:
     phone = platform.phone()
     world.person(phone=phone.number)

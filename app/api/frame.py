@@ -154,7 +154,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
             }
             if view.permission:
                 document["x-permission"] = view.permission
-                if "POST" in methods:
+                if view.keyed and "POST" in methods:
                     document["parameters"] = [IDEMPOTENCY_KEY]
             return register(self.doc(**document)(view))
 
@@ -181,8 +181,11 @@ def public(view: View) -> View:
     return run
 
 
-def require(permission: str) -> Decorator:
+def require(permission: str, *, keyed: bool = True) -> Decorator:
     """Declares the permission under which a route acts; the view gets its actor, narrowed to it.
+
+    A POST takes an Idempotency-Key unless `keyed` is False, as for a view that calls the platform: the
+    key holds a transaction open from before the act, and no network call may run inside one.
 
     Refusals: `sign_in_required`, `token_expired`, `permission_denied`, `rate_limited`.
     """
@@ -199,11 +202,12 @@ def require(permission: str) -> Decorator:
             def act() -> Any:
                 return view(actor.acting(permission), *args, **kwargs)
 
-            key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+            key = request.headers.get("Idempotency-Key") if keyed and request.method == "POST" else None
             # Whoever left an enterprise and did not hear so may ask again, without the permission to leave.
             return act() if key is None else _once(actor, key, act)
 
         run.permission = permission  # type: ignore[attr-defined]
+        run.keyed = keyed  # type: ignore[attr-defined]
         return run
 
     return decorate

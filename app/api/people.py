@@ -89,7 +89,7 @@ def rename(actor: Actor, body: dict[str, Any]) -> Any:
 
 
 @blp.route("/people/me/phone", methods=["POST"])
-@require("people.self")
+@require("people.self", keyed=False)
 @blp.arguments(shapes.PhoneBody)
 @blp.response(200, shapes.Me)
 def bind_phone(actor: Actor, body: dict[str, Any]) -> Any:

@@ -32,7 +32,7 @@ def task(name: str, *, cron: str | None = None) -> Callable[[Callable[..., None]
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
-        def run(*_timestamp: Any, **kwargs: Any) -> None:
+        def run(timestamp: int = 0, **kwargs: Any) -> None:  # the time of a periodic deferral
             with _flask[0].app_context():
                 try:
                     function(**kwargs)

@@ -38,7 +38,7 @@ _BY_ACCESS_TOKEN = Prepared(
     select(
         SignIn.user_id,
         SignIn.access_expires_at,
-        User.state,
+        User.closing_at,
         select(func.array_agg(RoleGrant.role + " " + RoleGrant.scope_type + " " + RoleGrant.scope_id))
         .where(RoleGrant.user_id == SignIn.user_id)
         .scalar_subquery()
@@ -66,8 +66,8 @@ def authenticate(token: str) -> Actor:
         raise DomainError("sign_in_required")
     if found.access_expires_at <= now():
         raise DomainError("token_expired")
-    held = found.grants or [] if found.state == UserState.active else []
-    return Actor(found.user_id, tuple(Grant(*grant.split(" ")) for grant in held))
+    grants = tuple(Grant(*grant.split(" ")) for grant in found.grants or ())
+    return Actor(found.user_id, grants, closing_at=found.closing_at)
 
 
 @dataclass(frozen=True)

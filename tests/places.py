@@ -1,0 +1,134 @@
+"""Everything that an id in a URL can stand for, whose it is, and a way to try anything with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+
+from app.transactions import db
+from models.enterprises import MembershipRequest
+from models.messages import Notice
+from models.signups import Signup, SignupState
+from models.trainings import EnterpriseSeats, TrainingState
+from tests.builders import World, fresh_phone
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What an id in a URL stands for, by whose it is; nothing known of it: it goes with the other ids."""
+
+    division: str | None = None
+    enterprise: UUID | None = None
+    training: UUID | None = None
+    user: UUID | None = None
+    public: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of everything, in one division."""
+
+    ids: dict[str, UUID]
+    things: dict[str, Thing]
+    given: dict[str, Any]
+
+
+def place(world: World, division: str, state: TrainingState) -> Place:
+    """Everything that a URL can name; the attendee, the applicant and the one told are one person.
+
+    The training is in `state`; sessions and the sign-up are of one that was published.
+    """
+    person, enterprise = world.person(), world.enterprise(division_id=division)
+    training = world.training(division_id=division, taken=1)
+    named = training if state == training.state else world.training(division_id=division, state=state)
+    helper = world.person(
+        grants=[("member", "enterprise", str(enterprise.id)), ("trainer", "training", str(named.id))]
+    )
+    [session_id] = world.sessions_of(training)
+    phone = fresh_phone()
+    signup = Signup(
+        training_id=training.id,
+        division_id=division,
+        enterprise_id=enterprise.id,
+        enterprise_name=enterprise.name,
+        created_by=helper.id,
+        attendee_name="李质量",
+        attendee_phone=phone,
+        attendee_phone_index=phone.encode(),
+        attendee_user_id=person.id,
+        state=SignupState.confirmed,
+    )
+    seats = EnterpriseSeats(
+        training_id=training.id, enterprise_id=enterprise.id, division_id=division, taken=1
+    )
+    request = MembershipRequest(enterprise_id=enterprise.id, division_id=division, user_id=person.id)
+    with world.session() as s:
+        s.add_all([signup, seats, request])
+        s.flush()
+        notice = Notice(
+            user_id=person.id,
+            kind="signup.confirmed",
+            title="报名已通过",
+            body="请准时参加。",
+            subject_type="signups",
+            subject_id=signup.id,
+            dedupe_key=str(signup.id),
+        )
+        s.add(notice)
+    of_training = Thing(division, training=named.id, public=state != TrainingState.draft)
+    of_enterprise = Thing(division, enterprise=enterprise.id)
+    return Place(
+        ids={
+            "enterprise_id": enterprise.id,
+            "training_id": named.id,
+            "session_id": session_id,
+            "signup_id": signup.id,
+            "request_id": request.id,
+            "notice_id": notice.id,
+            "user_id": helper.id,
+        },
+        things={
+            "enterprise_id": of_enterprise,
+            "training_id": of_training,
+            "session_id": Thing(division, training=training.id, public=True),
+            "signup_id": Thing(division, enterprise.id, training.id, person.id),
+            "request_id": Thing(division, enterprise.id, user=person.id),
+            "notice_id": Thing(user=person.id),
+            "user_id": Thing(),
+        },
+        given={
+            "enterprise_id": str(enterprise.id),
+            "signup_id": str(signup.id),
+            "user_id": str(helper.id),
+            "credit_code": enterprise.credit_code,
+            "phone": helper.phone,
+            "division_id": division,
+            "reason": "材料不完整",
+        },
+    )
+
+
+@contextmanager
+def undone(app: Flask) -> Iterator[None]:
+    """Takes back whatever the requests of the block did, so that each meets the same world.
+
+    They run on one connection inside a transaction that is never committed; their own transactions are
+    savepoints of it (SQLAlchemy: joining a session into an external transaction).
+    """
+    with app.app_context():
+        engines: Any = db.engines
+        engine = engines[None]
+        with engine.connect() as connection, connection.begin() as never_committed:
+            engines[None] = connection
+            db.session(join_transaction_mode="create_savepoint")
+            try:
+                yield
+            finally:
+                db.session.remove()
+                engines[None] = engine
+                never_committed.rollback()
