@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
@@ -79,3 +80,8 @@ def test_a_queue_that_stands_still_is_not_ready(client: FlaskClient, world: Worl
     assert answer.status_code == 503 and 600 <= answer.json["queue_age_seconds"] < 700
     with world.session() as session:
         session.execute(text("DELETE FROM procrastinate_jobs WHERE task_name = 'people.close_account'"))
+
+
+def test_the_migrations_make_what_the_models_say(app: Flask) -> None:
+    told = app.test_cli_runner().invoke(args=["db", "check"])
+    assert told.exit_code == 0, told.output
