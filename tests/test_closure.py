@@ -14,7 +14,7 @@ from sqlalchemy import inspect, select, text
 
 from app.access import SYSTEM
 from app.jobs.people import close_account, close_due_accounts
-from app.services import people
+from app.services import personal_data
 from models.base import Base, now, set_clock
 from models.checkins import AttendanceCertificate
 from models.crypto import keyring
@@ -87,7 +87,7 @@ def test_a_closure_can_be_taken_back(app: Flask, client: FlaskClient, person: Pe
     with app.app_context():
         close_account(str(person.id))  # the job that the request left
         close_due_accounts()
-        assert people.due_closures(SYSTEM) == []
+        assert personal_data.due_closures(SYSTEM) == []
     set_clock(None)
     assert me(client, person).json["phone"] is not None
 

@@ -10,7 +10,7 @@ from flask import Response
 from app import masks
 from app.access import Actor
 from app.api.frame import Blueprint, public, require
-from app.services import certificates, checkins
+from app.services import attendance, certificates, checkins
 from app.services.checkins import OfflineScan
 from schemas import checkins as shapes
 from schemas.base import page_of
@@ -84,7 +84,7 @@ def hall_code_image(actor: Actor, session_id: UUID) -> Response:
 @blp.response(200, shapes.CountsOut)
 def counts(actor: Actor, session_id: UUID) -> Any:
     """实时人数"""
-    return checkins.counts(actor, session_id)
+    return attendance.counts(actor, session_id)
 
 
 @blp.route("/sessions/<uuid:session_id>/scans")
@@ -93,7 +93,7 @@ def counts(actor: Actor, session_id: UUID) -> Any:
 @blp.response(200, page_of(shapes.ScanOut))
 def scans(actor: Actor, query: dict[str, Any], session_id: UUID) -> Any:
     """扫码记录，未成功的也在内"""
-    return checkins.scans(actor, session_id, **query)
+    return attendance.scans(actor, session_id, **query)
 
 
 @blp.route("/trainings/<uuid:training_id>/roster")
@@ -102,7 +102,7 @@ def scans(actor: Actor, query: dict[str, Any], session_id: UUID) -> Any:
 @blp.response(200, page_of(shapes.RosterOut))
 def roster(actor: Actor, query: dict[str, Any], training_id: UUID) -> Any:
     """报名与签到名册"""
-    page = checkins.roster(actor, training_id, **query)
+    page = attendance.roster(actor, training_id, **query)
     masked = [
         {
             **row._asdict(),

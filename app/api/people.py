@@ -9,7 +9,7 @@ from flask import Response, jsonify
 from app import masks
 from app.access import Actor
 from app.api.frame import Blueprint, public, require
-from app.services import people, reference, staff
+from app.services import people, personal_data, reference, staff
 from schemas import people as shapes
 
 blp = Blueprint("people", __name__, description="人员：登录、本人信息、注销")
@@ -102,7 +102,7 @@ def bind_phone(actor: Actor, body: dict[str, Any]) -> Any:
 @blp.response(200, content_type="application/json", description="本系统保存的关于本人的全部信息")
 def export(actor: Actor) -> Response:
     """导出本人信息"""
-    return jsonify(people.export(actor))
+    return jsonify(personal_data.export(actor))
 
 
 @blp.route("/people/me/consent", methods=["DELETE"])
@@ -110,7 +110,7 @@ def export(actor: Actor) -> Response:
 @blp.response(200, shapes.Me)
 def withdraw_consent(actor: Actor) -> Any:
     """撤回对隐私政策的同意，同时申请注销"""
-    return _me(actor, people.withdraw_consent(actor))
+    return _me(actor, personal_data.withdraw_consent(actor))
 
 
 @blp.route("/people/me/closure", methods=["POST"])
@@ -118,7 +118,7 @@ def withdraw_consent(actor: Actor) -> Any:
 @blp.response(200, shapes.Me)
 def request_closure(actor: Actor) -> Any:
     """申请注销账号"""
-    return _me(actor, people.request_closure(actor))
+    return _me(actor, personal_data.request_closure(actor))
 
 
 @blp.route("/people/me/closure", methods=["DELETE"])
@@ -126,7 +126,7 @@ def request_closure(actor: Actor) -> Any:
 @blp.response(200, shapes.Me)
 def withdraw_closure(actor: Actor) -> Any:
     """撤销注销申请"""
-    return _me(actor, people.withdraw_closure(actor))
+    return _me(actor, personal_data.withdraw_closure(actor))
 
 
 @blp.route("/people/staff-sign-in", methods=["POST"])

@@ -13,22 +13,20 @@ from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import any_, bindparam, func, select
+from sqlalchemy import any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.types import Text
 
 from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.pagination import Listing, Page
 from app.prepared import Prepared
 from app.tickets import HALL, TICKET
 from app.transactions import outside_transaction, session, transaction
 from models.base import new_id, now
 from models.checkins import Method, Outcome, Scan
-from models.columns import as_text
 from models.signups import Signup, SignupState
-from models.trainings import Training, TrainingSession
+from models.trainings import TrainingSession
 from wechat.client import MiniProgram
 from wechat.errors import WeChatError
 
@@ -72,38 +70,6 @@ _BY_NONCE = Prepared(
 )
 
 
-_SCANS = Listing(
-    select(
-        Scan.id, Scan.signup_id, Scan.method, Scan.outcome, Scan.reason, Scan.scanned_at, Scan.received_at
-    ).where(Scan.session_id == bindparam("session")),
-    [Scan.id],
-    newest=True,
-    outcome=Scan.outcome == bindparam("outcome"),
-)
-
-_ATTENDED = (
-    select(func.count())
-    .where(Scan.signup_id == Signup.id, Scan.outcome == Outcome.accepted)
-    .scalar_subquery()
-    .label("attended")
-)
-_TRAINING = Prepared(select(Training.id).where(Training.id == bindparam("training")))
-_ROSTER = Listing(
-    select(
-        Signup.id,
-        Signup.attendee_name,
-        Signup.attendee_phone,
-        Signup.attendee_post,
-        Signup.enterprise_name,
-        as_text(Signup.state),
-        Signup.waiting_no,
-        _ATTENDED,
-    ).where(Signup.training_id == bindparam("training")),
-    [Signup.id],
-    state=Signup.state == bindparam("state"),
-)
-
-
 @dataclass(frozen=True)
 class Scanned:
     """What became of a scan, and whose ticket it was."""
@@ -135,7 +101,7 @@ def scan(actor: Actor, session_id: UUID, content: str, nonce: str) -> Scanned:
 
     Raises DomainError `not_found` for a session that the actor is not assigned to.
     """
-    here = _session(session_id)
+    here = find_session(session_id)
     moment = now()
     ticket = _tickets(SYSTEM, [content]).get(TICKET.number_of(content) or "")
     outcome = _judge(here, ticket, moment, shown=TICKET.was_shown(content, moment))
@@ -156,7 +122,7 @@ def upload(
     Nothing is dropped: late, repeated, unknown, cancelled and clock-skewed scans are kept with their
     outcome. Raises DomainError `not_found`.
     """
-    here = _session(session_id)
+    here = find_session(session_id)
     moment = now()
     skew = moment - device_time
     tickets = _tickets(SYSTEM, [made.content for made in scans])
@@ -184,7 +150,7 @@ def mark(actor: Actor, session_id: UUID, signup_id: UUID, reason: str, nonce: st
 
     Raises DomainError `not_found`; a sign-up that is not confirmed is an outcome.
     """
-    here = _session(session_id)
+    here = find_session(session_id)
     ticket = _ticket_of(SYSTEM, signup_id)
     if ticket is None or ticket.training_id != here.training_id:
         raise DomainError("not_found")
@@ -222,7 +188,8 @@ def _check_in_by_hall_code(_system: Actor, actor: Actor, content: str, nonce: st
     return scanned
 
 
-def _session(session_id: UUID) -> Any:
+def find_session(session_id: UUID) -> Any:
+    """Returns a session in the reach of the running act; raises DomainError `not_found`."""
     found = _SESSION.first(session=session_id)
     if found is None:
         raise DomainError("not_found")
@@ -366,61 +333,3 @@ def hall_code_image(actor: Actor, session_id: UUID) -> bytes:
             raise DomainError("wechat_unavailable") from None
         cache.set(name, image, ex=HALL.step)
     return image
-
-
-@transaction("checkins.write")
-def counts(_actor: Actor, session_id: UUID) -> dict[str, Any]:
-    """Returns the live counts of a session: expected, checked in by method, refused by outcome."""
-    here = _session(session_id)
-    expected = (
-        session()
-        .execute(
-            select(func.count())
-            .select_from(Signup)
-            .where(Signup.training_id == here.training_id, Signup.state == SignupState.confirmed)
-        )
-        .scalar_one()
-    )
-    grouped = (
-        session()
-        .execute(
-            select(Scan.outcome, Scan.method, func.count())
-            .where(Scan.session_id == session_id)
-            .group_by(Scan.outcome, Scan.method)
-        )
-        .all()
-    )
-    return {
-        "expected": expected,
-        "checked_in": sum(n for outcome, _, n in grouped if outcome == Outcome.accepted),
-        "by_method": {method.value: n for outcome, method, n in grouped if outcome == Outcome.accepted},
-        "refused": _total((outcome, n) for outcome, _, n in grouped if outcome != Outcome.accepted),
-    }
-
-
-def _total(pairs: Any) -> dict[str, int]:
-    totals: dict[str, int] = {}
-    for outcome, n in pairs:
-        totals[outcome.value] = totals.get(outcome.value, 0) + n
-    return totals
-
-
-@transaction("checkins.write")
-def scans(_actor: Actor, session_id: UUID, cursor: str | None, limit: int, outcome: Outcome | None) -> Page:
-    """Returns the scans of a session, newest first; raises DomainError `not_found`."""
-    _session(session_id)
-    return _SCANS.page(cursor, limit, session=session_id, outcome=outcome)
-
-
-@transaction("signups.roster")
-def roster(
-    _actor: Actor, training_id: UUID, cursor: str | None, limit: int, state: SignupState | None = None
-) -> Page:
-    """Returns the sign-ups of a training with the sessions attended; raises DomainError `not_found`."""
-    page = _ROSTER.page(cursor, limit, training=training_id, state=state)
-    if (
-        not page.items
-        and session().execute(select(Training.id).where(Training.id == training_id)).first() is None
-    ):
-        raise DomainError("not_found")
-    return page

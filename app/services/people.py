@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, delete, func, null, select, update
+from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from app import audit, outbox, tokens
+from app import audit, tokens
 from app.access import SYSTEM, Actor, Grant
 from app.errors import DomainError
 from app.prepared import Prepared
 from app.services import reference
 from app.transactions import begin, outside_transaction, session, transaction
 from models.base import new_id, now
-from models.checkins import AttendanceCertificate
 from models.crypto import keyring
-from models.enterprises import MembershipRequest
-from models.lifecycle import move
-from models.messages import Notice
-from models.people import Consent, RoleGrant, SignIn, StaffAccount, User, UserState
-from models.requests import IdempotencyKey
+from models.people import Consent, RoleGrant, SignIn, User, UserState
 from models.signups import Signup
 from wechat.client import MiniProgram
 from wechat.errors import Outcome, WeChatError
 
 PRIVACY = "privacy"
-CLOSING = timedelta(days=7)
-"""How long a closure may be taken back; well inside the 15 working days that the law allows."""
-
 _BY_ACCESS_TOKEN = Prepared(
     select(
         SignIn.user_id,
@@ -97,7 +88,7 @@ def _sign_in(actor: Actor, openid: str, unionid: str | None, consent_version: st
     if consent_version is not None and consent_version != notice.version:
         raise DomainError("consent_outdated", version=notice.version)
     user_id = session().execute(select(User.id).where(User.mp_openid == openid)).scalar()
-    consented = user_id is not None and _has_consented(user_id, notice.version)
+    consented = user_id is not None and has_consented(user_id, notice.version)
     if not consented and consent_version is None:
         raise DomainError("consent_required", version=notice.version)
     if user_id is None:
@@ -120,7 +111,8 @@ def _register(actor: Actor, openid: str) -> UUID:
     return user_id
 
 
-def _has_consented(user_id: UUID, version: str) -> bool:
+def has_consented(user_id: UUID, version: str) -> bool:
+    """Returns whether the person's consent to that version of the privacy notice is in force."""
     given = select(Consent.id).where(
         Consent.user_id == user_id,
         Consent.kind == PRIVACY,
@@ -289,140 +281,6 @@ def _claim_signups(_actor: Actor, user_id: UUID, index: bytes) -> None:
         .where(Signup.attendee_phone_index == index, Signup.attendee_user_id.is_(None))
         .values(attendee_user_id=user_id)
     )
-
-
-@transaction("people.self")
-def withdraw_consent(actor: Actor) -> User:
-    """Withdraws the consent to the privacy notice: the account is closed, for it cannot be kept without."""
-    session().execute(
-        update(Consent)
-        .where(Consent.user_id == actor.user_id, Consent.withdrawn_at.is_(None))
-        .values(withdrawn_at=now())
-    )
-    return request_closure(actor)
-
-
-@transaction("people.self")
-def request_closure(actor: Actor) -> User:
-    """Asks for the account to be closed; it is done after CLOSING unless taken back (PIPL 47)."""
-    user = me(actor)
-    if user.state == UserState.active:
-        move(user, UserState.closing)
-        user.closing_at = now() + CLOSING
-        outbox.defer("people.close_account", at=user.closing_at, user_id=str(user.id))
-        audit.record(actor, "user.closure_requested", user)
-    return user
-
-
-@transaction("people.self")
-def withdraw_closure(actor: Actor) -> User:
-    """Takes back the request to close the account.
-
-    Raises DomainError `consent_required` when the consent was withdrawn too: signing in anew gives it.
-    """
-    user = me(actor)
-    notice = reference.current_document(actor, PRIVACY)
-    if not _has_consented(user.id, notice.version):
-        raise DomainError("consent_required", version=notice.version)
-    if user.state == UserState.closing:
-        move(user, UserState.active)
-        user.closing_at = None
-        audit.record(actor, "user.closure_withdrawn", user)
-    return user
-
-
-@transaction(None)
-def close_account(actor: Actor, user_id: UUID, *, at_once: bool = False) -> None:
-    """Erases what is personal of an account whose time has come; counts of attendance remain.
-
-    `at_once` where the platform demands it (WeChat: 用户注销事件). Done twice, it does nothing more.
-    """
-    user = session().execute(select(User).where(User.id == user_id).with_for_update()).scalar_one()
-    due = user.state == UserState.closing and user.closing_at is not None and user.closing_at <= now()
-    if user.state == UserState.closed or not (due or at_once):
-        return
-    move(user, UserState.closed)
-    user.name = user.phone = user.phone_index = user.mp_openid = user.unionid = user.closing_at = None
-    end_sign_ins(user.id, "closed")
-    for model in (RoleGrant, StaffAccount, Notice, IdempotencyKey):
-        session().execute(delete(model).where(model.user_id == user.id))
-    asked = update(MembershipRequest).where(MembershipRequest.user_id == user.id)
-    session().execute(asked.values(note=None))
-    session().execute(delete(MembershipRequest).where(MembershipRequest.user_id == user.id))
-    for signup_id in session().execute(select(Signup.id).where(Signup.attendee_user_id == user.id)).scalars():
-        session().execute(
-            update(Signup)
-            .where(Signup.id == signup_id)
-            .values(
-                attendee_name="已注销",
-                attendee_phone="",
-                attendee_phone_index=keyring().blind_index(str(signup_id)),
-                attendee_user_id=None,
-            )
-        )
-        session().execute(delete(AttendanceCertificate).where(AttendanceCertificate.signup_id == signup_id))
-    audit.record(actor, "user.closed", user)
-
-
-@transaction(None)
-def due_closures(_actor: Actor) -> list[UUID]:
-    """Returns the accounts whose closure is due, in case their own job was lost."""
-    due = select(User.id).where(User.state == UserState.closing, User.closing_at <= now())
-    return list(session().execute(due).scalars())
-
-
-@transaction(None)
-def erase_phone(actor: Actor, openid: str) -> None:
-    """Erases the phone of a person who revoked it on the platform (WeChat: 用户撤回授权, item 8)."""
-    user = session().execute(select(User).where(User.mp_openid == openid)).scalar()
-    if user is not None and user.phone is not None:
-        user.phone = user.phone_index = None
-        audit.record(actor, "user.phone_erased", user)
-
-
-@transaction(None)
-def close_by_openid(actor: Actor, openid: str) -> None:
-    """Closes at once the account of a person who left the platform (WeChat: 用户注销)."""
-    user_id = session().execute(select(User.id).where(User.mp_openid == openid)).scalar()
-    if user_id is not None:
-        close_account(actor, user_id, at_once=True)
-
-
-@transaction("people.self")
-def export(actor: Actor) -> dict[str, Any]:
-    """Returns a copy of all that is kept about the person (PIPL 45)."""
-    user = me(actor)
-
-    def rows(model: Any, *columns: Any) -> list[dict[str, Any]]:
-        found = session().execute(select(*columns).where(_whose(model) == user.id).order_by(model.id))
-        return [dict(row) for row in found.mappings()]
-
-    return {
-        "user": {
-            "id": user.id,
-            "name": user.name,
-            "phone": user.phone,
-            "openid": user.mp_openid,
-            "unionid": user.unionid,
-            "created_at": user.created_at,
-        },
-        "consents": rows(Consent, Consent.kind, Consent.version, Consent.given_at, Consent.withdrawn_at),
-        "sign_ins": rows(SignIn, SignIn.created_at, SignIn.ended_at, SignIn.end_reason),
-        "grants": rows(RoleGrant, RoleGrant.role, RoleGrant.scope_type, RoleGrant.scope_id),
-        "signups": rows(
-            Signup,
-            Signup.training_id,
-            Signup.attendee_name,
-            Signup.attendee_phone,
-            Signup.state,
-            Signup.created_at,
-        ),
-        "messages": rows(Notice, Notice.title, Notice.body, Notice.created_at, Notice.read_at),
-    }
-
-
-def _whose(model: Any) -> Any:
-    return getattr(model, model.__scope__.user)
 
 
 def _self(actor: Actor) -> UUID:

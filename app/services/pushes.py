@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import outbox
 from app.access import Actor
-from app.services import people
+from app.services import personal_data
 from app.transactions import session, transaction
 from models.requests import ReceivedPush
 
@@ -51,12 +51,12 @@ def handle(actor: Actor, name: str, openid: str, revoked: list[str]) -> None:
 def _on_revoke(actor: Actor, openid: str, revoked: list[str]) -> None:
     """WeChat: 用户撤回授权信息 — what was revoked is erased."""
     if PHONE_REVOKED in revoked:
-        people.erase_phone(actor, openid)
+        personal_data.erase_phone(actor, openid)
 
 
 def _on_cancellation(actor: Actor, openid: str, _revoked_items: list[str]) -> None:
     """WeChat: 用户注销 — the person's data is erased."""
-    people.close_by_openid(actor, openid)
+    personal_data.close_by_openid(actor, openid)
 
 
 HANDLERS = {
