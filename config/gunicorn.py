@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Any
+
 from config.settings import settings
 
 _settings = settings()
@@ -29,3 +32,9 @@ accesslog = None  # the application logs each request, without addresses of peop
 errorlog = "-"
 loglevel = _settings.log_level.lower()
 proc_name = "tizhitong"
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Takes what was loaded at the start out of garbage collection, which else pauses requests to walk it."""
+    gc.collect()
+    gc.freeze()

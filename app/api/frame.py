@@ -134,6 +134,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     def arguments(self, schema: Any, *, location: str = "json", **kwargs: Any) -> Decorator:
         """Hands the view what came in at `location`, checked by `schema`."""
+        if isinstance(schema, type):
+            schema = schema()  # once: webargs would make a new one for every request
         return cast(Decorator, super().arguments(schema, location=location, **kwargs))
 
     def response(self, status: int, schema: Any = None, **kwargs: Any) -> Decorator:
