@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Table
+from sqlalchemy import Table, event
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.sql import visitors
 
@@ -149,10 +149,16 @@ _criteria: dict[tuple[Any, bool], Any] = {}
 
 def guard(session: type[Session] | Any) -> None:
     """Installs the guard: every ORM statement is narrowed to its actor's reach, or raises NoActor."""
-    from sqlalchemy import event
-
     event.listen(session, "do_orm_execute", _narrow)
     event.listen(session, "before_flush", _refuse_without_actor)
+
+
+def acting_in(session: Session) -> Actor:
+    """Returns who acts in the session; raises NoActor outside every business act."""
+    actor: Actor | None = session.info.get("actor")
+    if actor is None:
+        raise NoActor("a statement outside every business act")
+    return actor
 
 
 def narrowed(statement: Any, actor: Actor) -> Any:
@@ -166,9 +172,7 @@ def narrowed(statement: Any, actor: Actor) -> Any:
 
 
 def _narrow(state: ORMExecuteState) -> None:
-    actor: Actor | None = state.session.info.get("actor")
-    if actor is None:
-        raise NoActor("a query outside every business act")
+    actor = acting_in(state.session)
     if state.is_column_load:
         return
     statement = narrowed(state.statement, actor)
@@ -201,5 +205,4 @@ def _scoped_models(statement: Any) -> tuple[Any, ...]:
 
 
 def _refuse_without_actor(session: Session, _context: Any, _instances: Any) -> None:
-    if session.info.get("actor") is None:
-        raise NoActor("a change outside every business act")
+    acting_in(session)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Dialect
 
-from app.access import NoActor, narrowed
+from app.access import acting_in, narrowed
 from app.transactions import session
 
 Process = Callable[[Any], Any]
@@ -48,16 +48,14 @@ class Prepared:
     def __call__(self, **values: Any) -> Sequence[Any]:
         """Returns the rows; raises NoActor outside every business act."""
         current = session()
-        actor = current.info.get("actor")
-        if actor is None:
-            raise NoActor("a query outside every business act")
+        actor = acting_in(current)
         connection = current.connection()
         kind = (actor.everything, actor.for_staff)
         ready = self._compiled.get(kind)
         if ready is None:
             statement = narrowed(self._statement, actor)
             ready = self._compiled[kind] = _compile(statement, connection.dialect, values)
-        given = values if actor.everything else {**actor.reach, **values}
+        given = values if actor.everything else {**values, **actor.reach}
         if not (ready.required <= given.keys() and values.keys() <= ready.constants.keys()):
             raise TypeError(f"parameters are {sorted(ready.required)}, not {sorted(values)}")
         parameters = {**ready.constants, **{name: make() for name, make in ready.called.items()}}

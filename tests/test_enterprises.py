@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event, select, text
+from sqlalchemy import select, text
 
-from app.transactions import db
 from models.audit import AuditEvent
 from models.credit_code import CHARACTERS
 from models.enterprises import Enterprise, EnterpriseState
@@ -21,6 +18,7 @@ from models.people import RoleGrant
 from models.reference import Division
 from tests.builders import Person, World, fresh_credit_code
 from tests.races import at_once
+from tests.statements import queries
 
 PATH = "/api/v1/enterprises"
 FENGXIAN = "js.xz.fengxian"
@@ -62,23 +60,6 @@ def wrong_digit() -> str:
     """A credit code whose check digit, and nothing else, is wrong."""
     code = fresh_credit_code()
     return code[:17] + min(CHARACTERS - {code[17]})
-
-
-@contextmanager
-def queries(app: Flask) -> Iterator[list[str]]:
-    """Collects the statements that reach the database."""
-    seen: list[str] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def notices(world: World, person: Person) -> list[str]:

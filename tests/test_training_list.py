@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
-from app.transactions import db
 from models.base import new_id, now
 from models.trainings import TrainingState
 from tests.builders import Person, World
+from tests.statements import queries
 from tests.training_requests import (
     get,
 )
@@ -123,23 +120,6 @@ def test_staff_see_the_drafts_of_their_division(client: FlaskClient, world: Worl
     assert listed(client, other, **query) == listed(client, person, **query) == []
 
 
-@contextmanager
-def counted(app: Flask) -> Iterator[list[str]]:
-    """The statements that reach the database meanwhile."""
-    statements: list[str] = []
-
-    def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", count)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", count)
-
-
 def test_the_list_takes_as_many_queries_for_many_as_for_few(
     app: Flask, client: FlaskClient, world: World, term: str
 ) -> None:
@@ -150,7 +130,7 @@ def test_the_list_takes_as_many_queries_for_many_as_for_few(
         made = len(listed(client, person, q=term, limit=200))
         for _ in range(wanted - made):
             world.training(title=term, sessions=[start, start + timedelta(days=1)])
-        with counted(app) as statements:
+        with queries(app) as statements:
             items = listed(client, person, q=term, limit=200)
         assert len(items) == wanted
         assert {item["session_count"] for item in items} == {2}

@@ -261,9 +261,9 @@ def _bind_phone(actor: Actor, phone: str) -> User:
 
 
 @transaction(None)
-def find_by_phone(_actor: Actor, phone_index: bytes) -> UUID | None:
+def find_by_phone(actor: Actor, phone_index: bytes) -> UUID | None:
     """Returns who has bound the phone number with this blind index."""
-    return session().execute(select(User.id).where(User.phone_index == phone_index)).scalar()
+    return find_by_phones(actor, [phone_index]).get(phone_index)
 
 
 @transaction(None)
