@@ -20,6 +20,10 @@ from models.base import Base, division_patterns
 PERSON = "person"  # what everybody who is signed in is, in the scope of themselves
 MEMBERS = frozenset({"owner", "member"})
 BUREAU = frozenset({"county_staff", "city_staff"})
+DESK = frozenset({"branch_staff", "agency_staff", "bank_officer"}) | BUREAU
+"""Who does the programme's business at a desk."""
+APART = frozenset({"system_administrator", "auditor"})
+"""Who keeps the system and does none of its business, nor each other's (GB/T 22239 三员分立)."""
 
 # role → the kind of scope in which it is granted
 ROLES: dict[str, str] = {
@@ -29,6 +33,8 @@ ROLES: dict[str, str] = {
     "branch_staff": "division",
     "county_staff": "division",
     "city_staff": "division",
+    "agency_staff": "agency",
+    "bank_officer": "bank",
     "auditor": "division",
     "system_administrator": "division",
 }
@@ -44,13 +50,17 @@ class Permission:
 
 PERMISSIONS: dict[str, Permission] = {
     "people.self": Permission(frozenset({PERSON})),
+    "people.staff": Permission(DESK | APART),
     "people.manage": Permission(frozenset({"system_administrator"}), for_staff=True),
+    "audit.read": Permission(frozenset({"auditor"}), for_staff=True),
     "enterprises.register": Permission(frozenset({PERSON})),
     "enterprises.read": Permission(MEMBERS | BUREAU | {PERSON, "branch_staff"}),
     "enterprises.write": Permission(MEMBERS),
     "enterprises.own": Permission(frozenset({"owner"})),
     "enterprises.review": Permission(BUREAU, for_staff=True),
+    "enterprises.desk": Permission(BUREAU | {"branch_staff"}, for_staff=True),
     "trainings.read": Permission(frozenset({PERSON, "trainer"}) | BUREAU),
+    "trainings.desk": Permission(DESK),
     "trainings.manage": Permission(BUREAU, for_staff=True),
     "signups.read": Permission(frozenset({PERSON}) | MEMBERS | BUREAU),
     "signups.write": Permission(MEMBERS),
@@ -103,6 +113,11 @@ class Actor:
         if not self.may(permission):
             raise DomainError("permission_denied")
         return replace(self, permission=permission)
+
+    @property
+    def home(self) -> str | None:
+        """The division that a member of staff works for, if any."""
+        return next((grant.scope_id for grant in self.grants if grant.scope_type == "division"), None)
 
     @property
     def for_staff(self) -> bool:

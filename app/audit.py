@@ -16,12 +16,20 @@ from models.base import Base, new_id
 _WRITE = Prepared(insert(AuditEvent))
 
 
-def record(actor: Actor, verb: str, subject: Base | tuple[str, UUID | str], **detail: Any) -> None:
+def record(
+    actor: Actor,
+    verb: str,
+    subject: Base | tuple[str, UUID | str],
+    *,
+    division: str | None = None,
+    **detail: Any,
+) -> None:
     """Writes who did what to which row, in the act's own transaction.
 
     Args:
         verb: "signup.cancelled": the subject's noun and what happened to it.
         subject: the row, or (table name, id) on hot paths.
+        division: whose the act is; else the subject's own division, else the actor's.
         detail: facts without personal data.
     """
     table, subject_id = subject if isinstance(subject, tuple) else (subject.__tablename__, subject.id)  # type: ignore[attr-defined]
@@ -31,6 +39,7 @@ def record(actor: Actor, verb: str, subject: Base | tuple[str, UUID | str], **de
         verb=verb,
         subject_type=table,
         subject_id=str(subject_id),
+        division_id=division or getattr(subject, "division_id", None) or actor.home,
         detail=detail,
         request_id=structlog.contextvars.get_contextvars().get("request_id"),
     )

@@ -1,15 +1,31 @@
 """Tables, constraints, enums and their legal moves; no Flask request, no HTTP."""
 
-from models import audit, checkins, enterprises, messages, people, reference, requests, signups, trainings
+from models import (
+    agencies,
+    audit,
+    checkins,
+    enterprises,
+    financing,
+    messages,
+    people,
+    reference,
+    requests,
+    signups,
+    trainings,
+    transfers,
+)
 
 __all__ = [
+    "agencies",
     "audit",
     "checkins",
     "enterprises",
+    "financing",
     "messages",
     "people",
     "reference",
     "requests",
     "signups",
     "trainings",
+    "transfers",
 ]

@@ -21,6 +21,7 @@ class Method(Labelled):
     ticket = "ticket", "扫码"
     hall = "hall", "自助"
     manual = "manual", "补签"
+    imported = "imported", "导入"
 
 
 class Outcome(Labelled):

@@ -12,7 +12,7 @@ from sqlalchemy import Enum, String, func, type_coerce
 from sqlalchemy.orm import MappedColumn, mapped_column
 
 from models.base import new_id
-from models.crypto import Encrypted
+from models.crypto import Encrypted, EncryptedBytes
 
 
 def key() -> MappedColumn[UUID]:
@@ -60,6 +60,11 @@ def text(length: int, comment: str, **options: Any) -> MappedColumn[Any]:
 def personal(column: str, comment: str, **options: Any) -> MappedColumn[Any]:
     """An encrypted column with personal data; `column` is its own "table.column"."""
     return mapped_column(Encrypted(column), comment=comment, info={"personal": True}, **options)
+
+
+def personal_bytes(column: str, comment: str, **options: Any) -> MappedColumn[Any]:
+    """An encrypted column with a file that holds personal data."""
+    return mapped_column(EncryptedBytes(column), comment=comment, info={"personal": True}, **options)
 
 
 def as_text(column: Any) -> Any:

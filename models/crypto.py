@@ -74,18 +74,18 @@ class Keyring:
     def _derive(self, key: bytes, purpose: bytes) -> bytes:
         return HKDF(self._suite.digest, 32, salt=None, info=purpose).derive(key)
 
-    def encrypt(self, text: str, column: str) -> bytes:
-        """Returns the stored form of `text` for `column` ("table.column")."""
+    def encrypt(self, content: bytes, column: str) -> bytes:
+        """Returns the stored form of `content` for `column` ("table.column")."""
         nonce = os.urandom(NONCE)
-        sealed = self._ciphers[self._active].encrypt(nonce, text.encode(), column.encode())
+        sealed = self._ciphers[self._active].encrypt(nonce, content, column.encode())
         stored: bytes = self._active + b":" + nonce + sealed
         return stored
 
-    def decrypt(self, stored: bytes, column: str) -> str:
-        """Returns the text; raises KeyError for an unknown key, InvalidTag for a foreign or altered value."""
+    def decrypt(self, stored: bytes, column: str) -> bytes:
+        """Returns the content; raises KeyError (unknown key) or InvalidTag (foreign or altered value)."""
         key_id, _, data = stored.partition(b":")
-        text: bytes = self._ciphers[key_id].decrypt(data[:NONCE], data[NONCE:], column.encode())
-        return text.decode()
+        content: bytes = self._ciphers[key_id].decrypt(data[:NONCE], data[NONCE:], column.encode())
+        return content
 
     @property
     def prefix(self) -> bytes:
@@ -120,8 +120,8 @@ def keyring() -> Keyring:
     return _keyring
 
 
-class Encrypted(TypeDecorator[str]):
-    """A text column encrypted at rest; `column` is its own "table.column"."""
+class EncryptedBytes(TypeDecorator[Any]):
+    """Content encrypted at rest; `column` is its own "table.column"."""
 
     impl = LargeBinary
     cache_ok = True
@@ -130,8 +130,20 @@ class Encrypted(TypeDecorator[str]):
         super().__init__()
         self.column = column
 
-    def process_bind_param(self, value: str | None, dialect: Any) -> bytes | None:
+    def process_bind_param(self, value: Any, dialect: Any) -> bytes | None:
         return None if value is None else keyring().encrypt(value, self.column)
 
-    def process_result_value(self, value: bytes | None, dialect: Any) -> str | None:
+    def process_result_value(self, value: bytes | None, dialect: Any) -> Any:
         return None if value is None else keyring().decrypt(value, self.column)
+
+
+class Encrypted(EncryptedBytes):
+    """A text column encrypted at rest; `column` is its own "table.column"."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> bytes | None:
+        return None if value is None else keyring().encrypt(value.encode(), self.column)
+
+    def process_result_value(self, value: bytes | None, dialect: Any) -> str | None:
+        return None if value is None else keyring().decrypt(value, self.column).decode()

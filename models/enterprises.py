@@ -28,13 +28,15 @@ class EnterpriseState(State):
     returned = "returned", "退回完善"
     refused = "refused", "不予通过"
     reviewed = "reviewed", "已审核"
+    merged = "merged", "已合并"
 
     @classmethod
     def moves(cls) -> dict[State, tuple[State, ...]]:
         return {
-            cls.registered: (cls.reviewed, cls.returned, cls.refused),
-            cls.returned: (cls.registered, cls.refused),
-            cls.reviewed: (cls.returned,),
+            cls.registered: (cls.reviewed, cls.returned, cls.refused, cls.merged),
+            cls.returned: (cls.registered, cls.refused, cls.merged),
+            cls.refused: (cls.merged,),
+            cls.reviewed: (cls.returned, cls.merged),
         }
 
 
@@ -46,6 +48,9 @@ class Enterprise(Base, kw_only=True):
     __table_args__ = (
         CheckConstraint("headcount >= 0 AND revenue >= 0 AND assets >= 0", name="figures"),
         Index("ix_enterprises_division_state", "division_id", "state"),
+        # The migration makes the function; what a name holds is found by the pairs of its characters.
+        Index("ix_enterprises_name_bigrams", sql("bigrams(name)"), postgresql_using="gin"),
+        CheckConstraint("(state = 'merged') = (merged_into IS NOT NULL)", name="merged_into"),
     )
 
     id: Mapped[UUID] = key()
@@ -68,6 +73,9 @@ class Enterprise(Base, kw_only=True):
     needs_survey_version: Mapped[str | None] = text(16, "问卷版本", default=None)
     state: Mapped[EnterpriseState] = choice(EnterpriseState, "状态", default=EnterpriseState.registered)
     state_reason: Mapped[str | None] = text(500, "退回或不予通过的原因", default=None)
+    merged_into: Mapped[UUID | None] = mapped_column(
+        ForeignKey("enterprises.id"), comment="并入的企业", default=None
+    )
     created_at: Mapped[datetime] = made_at()
     updated_at: Mapped[datetime] = mapped_column(
         server_default=func.clock_timestamp(), onupdate=func.clock_timestamp(), init=False

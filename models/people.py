@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint, func
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Scope
-from models.columns import choice, key, made_at, personal, text
+from models.columns import choice, code_number, key, made_at, personal, text
 from models.lifecycle import State
 
 
@@ -69,6 +69,11 @@ class SignIn(Base, kw_only=True):
     access_expires_at: Mapped[datetime]
     refresh_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     refresh_expires_at: Mapped[datetime]
+    client: Mapped[str] = text(16, "从何处登录：mini_program / console", default="mini_program")
+    device: Mapped[str] = text(64, "设备，如 Chrome · Windows", default="")
+    complete: Mapped[bool] = mapped_column(comment="各道验证是否都已通过", default=True)
+    second_factor_at: Mapped[datetime | None] = mapped_column(comment="第二道验证通过的时间", default=None)
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), init=False)
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
     end_reason: Mapped[str | None] = text(
         24, "结束原因：signed_out / reused / closed / revoked", default=None
@@ -102,10 +107,19 @@ class RoleGrant(Base, kw_only=True):
     id: Mapped[UUID] = key()
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     role: Mapped[str] = text(24, "角色")
-    scope_type: Mapped[str] = text(16, "范围类别：division / enterprise / training")
+    scope_type: Mapped[str] = text(16, "范围类别：division / enterprise / training / agency / bank")
     scope_id: Mapped[str] = text(64, "范围编号")
     granted_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"), default=None)
     created_at: Mapped[datetime] = made_at()
+
+
+class AccountState(State):
+    active = "active", "正常"
+    disabled = "disabled", "已停用"
+
+    @classmethod
+    def moves(cls) -> dict[State, tuple[State, ...]]:
+        return {cls.active: (cls.disabled,), cls.disabled: (cls.active,)}
 
 
 class StaffAccount(Base, kw_only=True):
@@ -123,4 +137,50 @@ class StaffAccount(Base, kw_only=True):
     )
     failures: Mapped[int] = mapped_column(comment="连续失败次数", default=0)
     locked_until: Mapped[datetime | None] = mapped_column(default=None)
+    state: Mapped[AccountState] = choice(AccountState, "状态", default=AccountState.active)
+    totp_secret: Mapped[str | None] = personal("staff_accounts.totp_secret", "动态口令密钥", default=None)
+    totp_confirmed_at: Mapped[datetime | None] = mapped_column(
+        comment="动态口令启用时间；空为未启用", default=None
+    )
+    totp_last_step: Mapped[int] = mapped_column(
+        BigInteger, comment="最近用过的动态口令的时间步，每步只能用一次", default=0
+    )
+    wechat_user_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("users.id"), comment="可扫码登录此账号的微信用户", unique=True, default=None
+    )
+    created_at: Mapped[datetime] = made_at()
+
+
+class RecoveryCode(Base, kw_only=True):
+    """A code that stands in once for the second factor; shown once and stored as a hash."""
+
+    __tablename__ = "recovery_codes"
+    __scope__: ClassVar = Scope(user="user_id")
+
+    id: Mapped[UUID] = key()
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    used_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class ScanRequest(Base, kw_only=True):
+    """A code on a desk's screen that waits to be scanned: to sign in to an account, or to bind one.
+
+    `number` stands in the code; `browser_hash` is of what only the browser that asked holds.
+    """
+
+    __tablename__ = "scan_requests"
+    __scope__: ClassVar = Scope(user="confirmed_by")
+
+    id: Mapped[UUID] = key()
+    number: Mapped[str] = code_number("扫码编号")
+    browser_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    digits: Mapped[str] = text(2, "屏幕与手机上须一致的两位数")
+    device: Mapped[str] = text(64, "设备，如 Chrome · Windows", default="")
+    account_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("staff_accounts.id"), comment="待绑定的账号；空为登录", default=None
+    )
+    expires_at: Mapped[datetime]
+    confirmed_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"), default=None)
+    used_at: Mapped[datetime | None] = mapped_column(default=None)
     created_at: Mapped[datetime] = made_at()

@@ -106,7 +106,13 @@ def scan(actor: Actor, session_id: UUID, content: str, nonce: str) -> Scanned:
     ticket = _tickets(SYSTEM, [content]).get(TICKET.number_of(content) or "")
     outcome = _judge(here, ticket, moment, shown=TICKET.was_shown(content, moment))
     scanned = _record(actor, here, ticket, Method.ticket, outcome, nonce, moment)
-    audit.record(actor, "scan.made", ("training_sessions", session_id), outcome=scanned.outcome)
+    audit.record(
+        actor,
+        "scan.made",
+        ("training_sessions", session_id),
+        division=here.division_id,
+        outcome=scanned.outcome,
+    )
     return scanned
 
 
@@ -139,7 +145,12 @@ def upload(
         )
     accepted = sum(result.outcome == Outcome.accepted for result in results)
     audit.record(
-        actor, "scan.uploaded", ("training_sessions", session_id), scans=len(results), accepted=accepted
+        actor,
+        "scan.uploaded",
+        ("training_sessions", session_id),
+        division=here.division_id,
+        scans=len(results),
+        accepted=accepted,
     )
     return results
 
@@ -158,7 +169,12 @@ def mark(actor: Actor, session_id: UUID, signup_id: UUID, reason: str, nonce: st
     outcome = _standing(ticket) or Outcome.accepted
     scanned = _record(actor, here, ticket, Method.manual, outcome, nonce, moment, reason=reason)
     audit.record(
-        actor, "scan.marked", ("training_sessions", session_id), outcome=scanned.outcome, reason=reason
+        actor,
+        "scan.marked",
+        ("training_sessions", session_id),
+        division=here.division_id,
+        outcome=scanned.outcome,
+        reason=reason,
     )
     return scanned
 
@@ -184,7 +200,13 @@ def _check_in_by_hall_code(_system: Actor, actor: Actor, content: str, nonce: st
     else:
         outcome = _judge(here, ticket, moment, shown=HALL.was_shown(content, moment))
     scanned = _record(actor, here, ticket, Method.hall, outcome, nonce, moment)
-    audit.record(actor, "scan.self", ("training_sessions", here.id), outcome=scanned.outcome)
+    audit.record(
+        actor,
+        "scan.self",
+        ("training_sessions", here.id),
+        division=here.division_id,
+        outcome=scanned.outcome,
+    )
     return scanned
 
 

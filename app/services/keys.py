@@ -11,9 +11,9 @@ from app import audit
 from app.access import SYSTEM, Actor
 from app.transactions import session, transaction
 from models.base import Base
-from models.crypto import Encrypted, keyring
+from models.crypto import EncryptedBytes, keyring
 
-BATCH = 500
+BATCH = 50  # workbooks are among what is encrypted
 
 
 def rotate(actor: Actor = SYSTEM) -> dict[str, int]:
@@ -23,7 +23,7 @@ def rotate(actor: Actor = SYSTEM) -> dict[str, int]:
     """
     done: dict[str, int] = {}
     for mapper in Base.registry.mappers:
-        names = [column.key for column in mapper.columns if isinstance(column.type, Encrypted)]
+        names = [column.key for column in mapper.columns if isinstance(column.type, EncryptedBytes)]
         while names and (rows := _rotate_batch(actor, mapper.class_, names)):
             table = mapper.class_.__tablename__
             done[table] = done.get(table, 0) + rows

@@ -73,7 +73,12 @@ def sign_up(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: lis
         raise DomainError("attendee_duplicate")
     known = people.find_by_phones(SYSTEM, indexes)
     audit.record(
-        actor, "signup.made", ("trainings", training_id), enterprise=str(enterprise_id), people=len(attendees)
+        actor,
+        "signup.made",
+        ("trainings", training_id),
+        division=grounds.division_id,
+        enterprise=str(enterprise_id),
+        people=len(attendees),
     )
     # From here on others wait for the training's row: nothing comes after it that could come before.
     seats.take_of_enterprise(
