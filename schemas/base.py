@@ -9,9 +9,9 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-import phonenumbers
 from marshmallow import Schema, ValidationError, fields, pre_load, validate
 
+from models import mobile_number
 from models.base import BEIJING
 
 _MESSAGES: dict[type[fields.Field[Any]], dict[str, str]] = {
@@ -112,19 +112,10 @@ class Phone(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = unicodedata.normalize("NFKC", super()._deserialize(value, attr, data, **kwargs))
-        return mobile_number(text)
-
-
-def mobile_number(text: str) -> str:
-    """Returns the eleven digits of a mainland mobile number; raises ValidationError."""
-    try:
-        number = phonenumbers.parse(text, "CN")
-    except phonenumbers.NumberParseException:
-        raise ValidationError("手机号不正确") from None
-    digits = str(number.national_number)
-    if number.country_code != 86 or not re.fullmatch(r"1[3-9]\d{9}", digits):
-        raise ValidationError("手机号不正确")
-    return digits
+        try:
+            return mobile_number.check(text)
+        except mobile_number.MobileNumberError as error:
+            raise ValidationError(str(error)) from None
 
 
 class Length(validate.Length):
