@@ -49,6 +49,20 @@ class DomainError(Exception):
         return body
 
 
+def by_field(messages: Any, prefix: str = "") -> dict[str, list[str]]:
+    """Returns marshmallow's nested messages as {"attendees.0.phone": ["…"]}, without webargs' location on top."""
+    flat: dict[str, list[str]] = {}
+    if not isinstance(messages, dict):
+        return {prefix or "_": [str(m) for m in messages]}
+    for name, inner in messages.items():
+        here = "" if not prefix and name in ("json", "query", "files", "form") else f"{prefix}{name}"
+        if isinstance(inner, dict):
+            flat |= by_field(inner, f"{here}." if here else "")
+        else:
+            flat[here.rstrip(".") or "_"] = [str(m) for m in inner]
+    return flat
+
+
 ERRORS: dict[str, tuple[int, str]] = {
     # the request itself
     "bad_request": (400, "请求无法理解"),
@@ -58,6 +72,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "body_too_large": (413, "提交的内容过大"),
     "unsupported_media_type": (415, "请以 application/json 提交"),
     "method_not_allowed": (405, "该地址不支持这种操作"),
+    "form_expired": (400, "页面停留过久或不是由本系统打开，请返回后刷新页面再提交"),
     "not_found": (404, "没有找到，或您无权查看"),
     "rate_limited": (429, "操作过于频繁，请 {retry_after} 秒后再试"),
     "internal_error": (500, "系统出错，已记录，请稍后重试"),
@@ -80,14 +95,23 @@ ERRORS: dict[str, tuple[int, str]] = {
     "phone_invalid": (422, "手机号不正确"),
     "staff_sign_in_failed": (401, "用户名或密码错误"),
     "staff_locked": (403, "连续输错次数过多，账号已锁定，请 {retry_after} 秒后再试"),
-    "password_change_required": (403, "首次登录或密码到期，请设置新密码"),
+    "sign_in_step": (409, "请按登录页面提示的步骤进行"),
+    "code_wrong": (422, "动态口令或恢复码不正确，或已使用过"),
+    "password_wrong": (422, "当前密码不正确"),
     "password_too_weak": (
         422,
-        "密码至少 8 位，并包含大写字母、小写字母、数字、符号中的三类，且不得与用户名或原密码相同",
+        "密码至少 8 位，含大写字母、小写字母、数字、符号中的三类，且不得包含用户名或与原密码相同",
     ),
+    "scan_request_gone": (410, "二维码已失效，请在电脑上刷新后重新扫描"),
+    "wechat_not_bound": (409, "此微信未绑定工作人员账号，请先用密码登录后在“我的账号”中绑定"),
+    "wechat_already_bound": (409, "此微信已绑定另一账号"),
+    "account_disabled": (409, "账号已停用"),
     "login_name_taken": (409, "用户名已存在"),
     "role_conflict": (409, "系统管理员、审计员与业务角色不得由同一人兼任"),
     "scope_unknown": (422, "授权范围不存在"),
+    "own_account": (409, "不能对自己的账号进行此项操作"),
+    "last_administrator": (409, "至少要保留一名在用的系统管理员"),
+    "name_taken": (409, "已有同名单位"),
     # enterprises
     "credit_code_length": (422, "统一社会信用代码应为 18 位"),
     "credit_code_characters": (422, "统一社会信用代码含有不允许的字符（不使用 I、O、Z、S、V）"),
@@ -99,6 +123,8 @@ ERRORS: dict[str, tuple[int, str]] = {
     "size_figures_missing": (422, "划型还需要填写：{missing}"),
     "division_unknown": (422, "所属辖区不存在"),
     "enterprise_not_eligible": (409, "企业当前状态为“{state}”，不能进行此项操作"),
+    "enterprise_merged": (409, "该企业已并入“{name}”（{credit_code}），请改用后者办理"),
+    "merge_with_itself": (422, "不能与自身合并，请选择另一家企业"),
     "illegal_move": (409, "当前状态为“{current}”，不能改为“{target}”"),
     "reason_required": (422, "请填写原因"),
     "invitation_invalid": (410, "邀请码无效、已使用或已过期"),
@@ -116,10 +142,13 @@ ERRORS: dict[str, tuple[int, str]] = {
     "training_started": (409, "培训已开始，不能再进行此项操作"),
     "training_ended": (409, "培训已结束，不能再进行此项操作"),
     "training_cancelled": (409, "培训已取消，不能再进行此项操作"),
+    "training_not_published": (409, "培训尚未发布，不能登记签到"),
     "session_has_scans": (409, "该场次已有扫码记录，不能删除"),
     "division_not_invited": (409, "该培训未面向企业所在辖区开放"),
     "seats_insufficient": (409, "仅余 {remaining} 个名额，本次报名 {requested} 人，请减少人数"),
     "enterprise_seats_exceeded": (409, "每家企业最多 {limit} 人，超出限额"),
+    "training_full": (409, "该培训已无空余名额"),
+    "signup_already_there": (409, "已在该培训中，请选择另一场"),
     "attendee_duplicate": (409, "该手机号已报名本次培训"),
     "cancellation_deadline_passed": (409, "已过取消截止时间，请联系主办单位"),
     "change_deadline_passed": (409, "已过变更截止时间，请联系主办单位"),

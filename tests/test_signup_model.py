@@ -1,9 +1,10 @@
-"""Sign-up, cancellation, promotion, offers and check-in against a small plain model."""
+"""Sign-up, cancellation, promotion, offers, moves and check-in against a small plain model."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -18,8 +19,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.access import SYSTEM
-from app.services import seats
+from app.access import SYSTEM, Actor, Grant
+from app.errors import DomainError
+from app.services import seats, signup_moves
 from app.tickets import TICKET
 from models.base import now, set_clock
 from models.trainings import Training
@@ -51,6 +53,12 @@ class Model:
         if self.queue or free == 0:
             return "waiting"
         return "confirmed" if people <= free else "seats_insufficient"
+
+    def takes(self, enterprise: int) -> str | None:
+        """Why one more of the enterprise cannot be moved here; None when it can."""
+        if self.places_of(enterprise) >= self.limit:
+            return "enterprise_seats_exceeded"
+        return "training_full" if self.taken() >= self.capacity else None
 
     def leave(self, signup: str, state: str, moment: datetime) -> None:
         self.states[signup] = state
@@ -92,9 +100,14 @@ class SignupMachine(RuleBasedStateMachine):
             for row in session.get(Training, self.training.id), *self._sessions(session):
                 if hasattr(row, "checkin_from"):
                     row.checkin_from = self.moment - timedelta(hours=1)
+        self.other_model = Model(2, limit, None)
+        self.other = self.world.training(
+            capacity=2, seats_per_enterprise=limit, sessions=[self.moment + timedelta(hours=12)]
+        )
         self.owners = [self.world.person() for _ in range(3)]
         self.enterprises = [self.world.enterprise(owner=owner) for owner in self.owners]
         self.staff = self.world.staff()
+        self.desk = Actor(self.staff.id, (Grant("county_staff", "division", "js.xz.fengxian"),))
         [self.session_id] = self.world.sessions_of(self.training)
         self.scans = 0
 
@@ -134,6 +147,37 @@ class SignupMachine(RuleBasedStateMachine):
         else:
             assert answer.json["state"] == "cancelled"
             self.model.leave(signup, "cancelled", self.moment)
+
+    @precondition(lambda self: self.model.states or self.other_model.states)
+    @rule(data=st.data())
+    def staff_move_one(self, data: st.DataObject) -> None:
+        here, there, to = self.model, self.other_model, self.other.id
+        signup = data.draw(st.sampled_from(sorted({**here.states, **there.states})))
+        if signup in there.states:
+            here, there, to = there, here, self.training.id
+        enterprise = here.enterprise[signup]
+        refusal = there.takes(enterprise)
+        if here.states[signup] in ("cancelled", "expired") and refusal != "enterprise_seats_exceeded":
+            refusal = "illegal_move"
+        if refusal:
+            with self.app.app_context(), pytest.raises(DomainError) as refused:
+                signup_moves.move(self.desk, UUID(signup), to)
+            assert refused.value.code == refusal
+            return
+        with self.app.app_context():
+            moved = signup_moves.move(self.desk, UUID(signup), to)
+        assert moved.state == "confirmed"
+        here.leave(signup, "cancelled", self.moment)
+        there.states[str(moved.id)], there.enterprise[str(moved.id)] = "confirmed", enterprise
+
+    @precondition(lambda self: self.model.queue)
+    @rule(data=st.data())
+    def staff_put_one_at_the_head(self, data: st.DataObject) -> None:
+        signup = data.draw(st.sampled_from(self.model.queue))
+        with self.app.app_context():
+            signup_moves.to_head(self.desk, UUID(signup), "行程已定")
+        self.model.queue.remove(signup)
+        self.model.queue.insert(0, signup)
 
     @precondition(lambda self: self.model.offers)
     @rule(data=st.data())
@@ -202,8 +246,9 @@ class SignupMachine(RuleBasedStateMachine):
         assert [row["id"] for row in waiting] == self.model.queue
         assert {row["id"] for row in rows if row["attended"]} == self.model.checked_in
         with self.world.session() as session:
-            row = session.get(Training, self.training.id)
-            assert (row.taken, row.waiting) == (self.model.taken(), len(self.model.queue))
+            for training, model in (self.training, self.model), (self.other, self.other_model):
+                row = session.get(Training, training.id)
+                assert (row.taken, row.waiting) == (model.taken(), len(model.queue))
         assert not self.model.queue or self.model.taken() == self.model.capacity
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.access import Actor
 from app.api.frame import Blueprint, require
-from app.services import signups
+from app.services import signup_reviews, signups
 from app.services.signups import Attendee
 from schemas import signups as shapes
 from schemas.base import ReasonBody, page_of
@@ -81,7 +81,7 @@ def accept_offer(actor: Actor, signup_id: UUID) -> Any:
 @blp.response(200, shapes.SignupMade)
 def approve(actor: Actor, signup_id: UUID) -> Any:
     """审核通过"""
-    return signups.approve(actor, signup_id)
+    return signup_reviews.approve(actor, signup_id)
 
 
 @blp.route("/signups/<uuid:signup_id>/return", methods=["POST"])
@@ -90,7 +90,7 @@ def approve(actor: Actor, signup_id: UUID) -> Any:
 @blp.response(200, shapes.SignupMade)
 def return_for_completion(actor: Actor, body: dict[str, Any], signup_id: UUID) -> Any:
     """退回完善"""
-    return signups.return_for_completion(actor, signup_id, body["reason"])
+    return signup_reviews.return_for_completion(actor, signup_id, body["reason"])
 
 
 @blp.route("/signups/<uuid:signup_id>/refuse", methods=["POST"])
@@ -99,7 +99,7 @@ def return_for_completion(actor: Actor, body: dict[str, Any], signup_id: UUID) -
 @blp.response(200, shapes.SignupMade)
 def refuse(actor: Actor, body: dict[str, Any], signup_id: UUID) -> Any:
     """不予通过"""
-    return signups.refuse(actor, signup_id, body["reason"])
+    return signup_reviews.refuse(actor, signup_id, body["reason"])
 
 
 @blp.route("/signups/<uuid:signup_id>/cancel-for-enterprise", methods=["POST"])
@@ -108,4 +108,4 @@ def refuse(actor: Actor, body: dict[str, Any], signup_id: UUID) -> Any:
 @blp.response(200, shapes.SignupMade)
 def cancel_for(actor: Actor, body: dict[str, Any], signup_id: UUID) -> Any:
     """主办单位代为取消，不受截止时间限制"""
-    return signups.cancel_for(actor, signup_id, body["reason"])
+    return signup_reviews.cancel_for(actor, signup_id, body["reason"])

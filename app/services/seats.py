@@ -4,6 +4,9 @@ Two rules make this exact. Signing up takes seats by one conditional UPDATE of t
 (`take`). Everything else that moves a sign-up holds that row first (`hold`), so that what it reads of
 seats and waiting list stays true until it commits. Between acts, a free seat and a waiting person
 never exist together before the training starts.
+
+Nobody waits in a ring, because all take their locks in one order: first the places of enterprises
+(`take_of_enterprise`, `hold_places`), then the rows of trainings, each kind by the training's id.
 """
 
 from __future__ import annotations
@@ -26,21 +29,25 @@ from models.signups import ACTIVE, SEATED, Signup, SignupState
 from models.trainings import EnterpriseSeats, Training, TrainingState
 
 _n: Any = bindparam("n")
+# A training that is cancelled while somebody signs up has no seats any more.
+_open: Any = (Training.id == bindparam("training"), Training.state == TrainingState.published)
 _TAKE = Prepared(
     update(Training)
-    .where(
-        Training.id == bindparam("training"), Training.taken + _n <= Training.capacity, Training.waiting == 0
-    )
+    .where(*_open, Training.taken + _n <= Training.capacity, Training.waiting == 0)
     .values(taken=Training.taken + _n)
     .returning(Training.capacity)
 )
 _QUEUE = Prepared(
     update(Training)
-    .where(
-        Training.id == bindparam("training"), or_(Training.taken == Training.capacity, Training.waiting > 0)
-    )
+    .where(*_open, or_(Training.taken == Training.capacity, Training.waiting > 0))
     .values(waiting=Training.waiting + _n, waiting_seq=Training.waiting_seq + _n)
     .returning(Training.waiting_seq)
+)
+_TAKE_AFTER_START = Prepared(
+    update(Training)
+    .where(*_open, Training.taken < Training.capacity)
+    .values(taken=Training.taken + 1)
+    .returning(Training.taken)
 )
 _new = insert(EnterpriseSeats).values(
     training_id=bindparam("training"),
@@ -75,8 +82,8 @@ def take_of_enterprise(
 def take(training_id: UUID, seats: int) -> int | None:
     """Takes all the seats, or as many places at the end of the waiting list.
 
-    Returns None when seated, else the first waiting number. Raises DomainError `seats_insufficient`
-    when some seats are free but not enough: a party is not torn apart.
+    Returns None when seated, else the first waiting number. Raises DomainError `training_not_open`, or
+    `seats_insufficient` when some seats are free but not enough: a party is not torn apart.
     """
     values = {"training": training_id, "n": seats}
     for _attempt in range(20):
@@ -86,14 +93,33 @@ def take(training_id: UUID, seats: int) -> int | None:
         if queued:
             return int(queued.waiting_seq) - seats + 1
         # Neither full nor roomy enough, or a seat came free between the two statements: look, and try again.
-        free = (
-            session()
-            .execute(select(Training.capacity - Training.taken).where(Training.id == training_id))
-            .scalar_one()
-        )
-        if 0 < free < seats:
-            raise DomainError("seats_insufficient", remaining=free, requested=seats)
+        found = select(Training.state, (Training.capacity - Training.taken).label("free"))
+        here = session().execute(found.where(Training.id == training_id)).one()
+        if here.state != TrainingState.published:
+            raise DomainError("training_not_open")
+        if 0 < here.free < seats:
+            raise DomainError("seats_insufficient", remaining=here.free, requested=seats)
     raise DomainError("unavailable")
+
+
+def take_free(training_id: UUID) -> None:
+    """Takes one seat that is free; raises DomainError `training_full` where there is none."""
+    if not _TAKE.first(training=training_id, n=1):
+        raise DomainError("training_full")
+
+
+def hold_places(training_id: UUID, *enterprise_ids: UUID) -> None:
+    """Holds the places of enterprises in a training, as whoever may give them back does before `hold`."""
+    places = select(EnterpriseSeats.taken).where(
+        EnterpriseSeats.training_id == training_id, EnterpriseSeats.enterprise_id.in_(enterprise_ids)
+    )
+    session().execute(places.order_by(EnterpriseSeats.enterprise_id).with_for_update())
+
+
+def take_after_start(training_id: UUID) -> None:
+    """Takes a free seat when the waiting list is over; raises DomainError `training_full`."""
+    if not _TAKE_AFTER_START.first(training=training_id):
+        raise DomainError("training_full")
 
 
 @transaction(None)
@@ -194,15 +220,17 @@ def tell(signup: Signup, kind: str, title: str, body: str) -> None:
 @transaction(None)
 def expire_offers(_actor: Actor, training_id: UUID) -> None:
     """Ends the offers of a training that ran out and passes their seats on."""
-    training = hold(SYSTEM, training_id)
-    overdue = session().execute(
-        select(Signup).where(
-            Signup.training_id == training_id,
-            Signup.state == SignupState.offered,
-            Signup.offer_expires_at <= now(),
-        )
+    overdue = select(Signup).where(
+        Signup.training_id == training_id,
+        Signup.state == SignupState.offered,
+        Signup.offer_expires_at <= now(),
     )
-    for signup in overdue.scalars().all():
+    enterprises = set(session().execute(overdue.with_only_columns(Signup.enterprise_id)).scalars())
+    hold_places(training_id, *enterprises)
+    training = hold(SYSTEM, training_id)
+    # Whoever has answered meanwhile is out of it; whose offer ran out meanwhile is left to the next time.
+    still = overdue.where(Signup.enterprise_id.in_(enterprises)).order_by(Signup.id)
+    for signup in session().execute(still).scalars().all():
         move_signup(training, signup, SignupState.expired)
         tell(signup, "signup.expired", "候补名额已失效", f"“{training.title}”的候补名额逾期未确认，已失效。")
 
@@ -224,7 +252,10 @@ def promote_waiting(_actor: Actor, training_id: UUID) -> None:
 
 @transaction(None)
 def cancel_all(_actor: Actor, training_id: UUID, reason: str) -> None:
-    """Cancels every active sign-up of a cancelled training and tells those concerned, in three statements."""
+    """Cancels every active sign-up of a cancelled training and tells those concerned, in two statements.
+
+    What enterprises held of it is left as it stands: nobody asks for it again.
+    """
     training = hold(SYSTEM, training_id)
     affected = (
         session()
@@ -236,9 +267,6 @@ def cancel_all(_actor: Actor, training_id: UUID, reason: str) -> None:
             .execution_options(synchronize_session=False)
         )
         .all()
-    )
-    session().execute(
-        update(EnterpriseSeats).where(EnterpriseSeats.training_id == training_id).values(taken=0)
     )
     training.taken = training.waiting = 0
     outbox.notify_many(

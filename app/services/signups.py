@@ -1,4 +1,4 @@
-"""Sign-ups: what enterprises do with them, and what staff decide about them."""
+"""Sign-ups: what enterprises do with them, and signing up by telephone."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from app import audit
+from app import audit, outbox
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.pagination import Listing, Page
 from app.prepared import Prepared
-from app.services import people, seats
+from app.services import enterprises, memberships, people, seats
 from app.transactions import session, transaction
 from models.base import new_id, now
 from models.columns import new_code_number
 from models.crypto import keyring
-from models.enterprises import Enterprise, EnterpriseState
+from models.enterprises import Enterprise
+from models.people import RoleGrant
 from models.signups import ACTIVE, Signup, SignupState
 from models.trainings import Training, TrainingState
 
@@ -64,17 +65,53 @@ def sign_up(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: lis
     `training_started`, `division_not_invited`, `enterprise_not_eligible`, `enterprise_seats_exceeded`,
     `seats_insufficient` or `attendee_duplicate`.
     """
-    grounds = _GROUNDS.first(training=training_id, enterprise=enterprise_id)
-    if grounds is None:
-        raise DomainError("not_found")
-    _check_open(grounds)
+    return _sign_up(actor, training_id, enterprise_id, attendees)
+
+
+@transaction("signups.review")
+def sign_up_for(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: list[Attendee]) -> list[Any]:
+    """Signs people up on behalf of an enterprise that telephoned, by the rules of `sign_up`.
+
+    Training and enterprise are of the actor's divisions. The enterprise's members and the attendees are
+    told. Raises what `sign_up` raises.
+    """
+    rows = _sign_up(actor, training_id, enterprise_id, attendees, on_behalf=True)
+    _tell_of_it(SYSTEM, enterprise_id, rows)
+    return rows
+
+
+@transaction(None)
+def _tell_of_it(_actor: Actor, enterprise_id: UUID, rows: list[Any]) -> None:
+    members = select(RoleGrant.user_id).where(*memberships.of(enterprise_id))
+    told = set(session().execute(members).scalars()) | {row["attendee_user_id"] for row in rows}
+    found = select(Signup, Training.title).join(Training, Training.id == Signup.training_id)
+    first, title = session().execute(found.where(Signup.id == rows[0]["id"])).one()
+    outbox.notify_many(
+        told - {None},
+        "signup.made_for",
+        first,
+        "主办单位已代为报名",
+        f"“{title}”已由主办单位代为报名 {len(rows)} 人，当前{first.state.label}。",
+    )
+
+
+def _sign_up(
+    actor: Actor,
+    training_id: UUID,
+    enterprise_id: UUID,
+    attendees: list[Attendee],
+    *,
+    on_behalf: bool = False,
+) -> list[Any]:
+    grounds = grounds_of(actor, training_id, enterprise_id)
+    check_open(grounds)
     indexes = [keyring().blind_index(attendee.phone) for attendee in attendees]
     if len(set(indexes)) < len(indexes):
         raise DomainError("attendee_duplicate")
     known = people.find_by_phones(SYSTEM, indexes)
     audit.record(
         actor,
-        "signup.made",
+        "signup.made_for" if on_behalf else "signup.made",
         ("trainings", training_id),
         division=grounds.division_id,
         enterprise=str(enterprise_id),
@@ -89,9 +126,8 @@ def sign_up(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: lis
         state = SignupState.waiting
     else:
         state = SignupState.pending if grounds.needs_approval else SignupState.confirmed
-    rows = [
+    made = [
         {
-            "id": new_id(),
             "training_id": training_id,
             "division_id": grounds.division_id,
             "enterprise_id": enterprise_id,
@@ -102,18 +138,33 @@ def sign_up(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: lis
             "attendee_phone_index": index,
             "attendee_post": attendee.post,
             "attendee_user_id": known.get(index),
-            "ticket_no": new_code_number(),
             "state": state,
             "waiting_no": None if first_waiting_no is None else first_waiting_no + place,
         }
         for place, (attendee, index) in enumerate(zip(attendees, indexes, strict=True))
     ]
-    if not all(_SIGN_UP(**row) for row in rows):
+    return [insert_signup(row) for row in made]
+
+
+def insert_signup(values: dict[str, Any]) -> dict[str, Any]:
+    """Writes a sign-up whose seat or waiting number is taken; raises DomainError `attendee_duplicate`."""
+    row = {"id": new_id(), "ticket_no": new_code_number(), **values}
+    if not _SIGN_UP(**row):
         raise DomainError("attendee_duplicate")
-    return rows
+    return row
 
 
-def _check_open(grounds: Any) -> None:
+@transaction(None)
+def grounds_of(_actor: Actor, training_id: UUID, enterprise_id: UUID) -> Any:
+    """Returns what decides about a sign-up of the enterprise; raises DomainError `not_found`."""
+    grounds = _GROUNDS.first(training=training_id, enterprise=enterprise_id)
+    if grounds is None:
+        raise DomainError("not_found")
+    return grounds
+
+
+def check_open(grounds: Any) -> None:
+    """Checks that the training takes sign-ups of the enterprise now; raises what `sign_up` raises."""
     moment = now()
     if grounds.state != TrainingState.published:
         raise DomainError("training_not_open")
@@ -126,18 +177,22 @@ def _check_open(grounds: Any) -> None:
     division: str = grounds.enterprise_division
     if not any(division == open_to or division.startswith(f"{open_to}.") for open_to in grounds.open_to):
         raise DomainError("division_not_invited")
-    if grounds.enterprise_state == EnterpriseState.refused:
-        raise DomainError("enterprise_not_eligible", state=grounds.enterprise_state.label)
+    enterprises.require_eligible(grounds.enterprise_state)
 
 
-def _hold(signup_id: UUID) -> tuple[Training, Signup]:
-    """Returns a sign-up in the actor's reach and its training, held."""
-    training_id = session().execute(select(Signup.training_id).where(Signup.id == signup_id)).scalar()
-    if training_id is None:
+def hold(signup_id: UUID) -> tuple[Training, Signup]:
+    """Returns a sign-up in the actor's reach and its training, held; raises DomainError `not_found`."""
+    whose = select(Signup.training_id, Signup.enterprise_id).where(Signup.id == signup_id)
+    found = session().execute(whose).first()
+    if found is None:
         raise DomainError("not_found")
-    training = seats.hold(SYSTEM, training_id)
-    found = select(Signup).where(Signup.id == signup_id).execution_options(populate_existing=True)
-    return training, session().execute(found).scalar_one()
+    seats.hold_places(found.training_id, found.enterprise_id)
+    training = seats.hold(SYSTEM, found.training_id)
+    current = select(Signup).where(Signup.id == signup_id).execution_options(populate_existing=True)
+    signup = session().execute(current).scalar()
+    if signup is None:  # it went over to another enterprise meanwhile: two that are one were merged
+        raise DomainError("not_found")
+    return training, signup
 
 
 @transaction("signups.write")
@@ -146,7 +201,7 @@ def cancel(actor: Actor, signup_id: UUID) -> Signup:
 
     Raises DomainError `training_started` or, for a seat, `cancellation_deadline_passed`; IllegalMove.
     """
-    training, signup = _hold(signup_id)
+    training, signup = hold(signup_id)
     if now() >= training.starts_at:
         raise DomainError("training_started")
     if signup.state != SignupState.waiting and now() >= training.cancel_deadline:
@@ -162,7 +217,7 @@ def change_attendee(actor: Actor, signup_id: UUID, attendee: Attendee) -> Signup
 
     Raises DomainError `change_deadline_passed`, `attendee_duplicate` or `illegal_move`.
     """
-    training, signup = _hold(signup_id)
+    training, signup = hold(signup_id)
     if now() >= training.change_deadline:
         raise DomainError("change_deadline_passed")
     if signup.state not in ACTIVE:
@@ -187,7 +242,7 @@ def _put(signup: Signup, attendee: Attendee) -> None:
 @transaction("signups.write")
 def resubmit(actor: Actor, signup_id: UUID, attendee: Attendee) -> Signup:
     """Puts a returned sign-up before the staff again; raises IllegalMove, `attendee_duplicate`."""
-    training, signup = _hold(signup_id)
+    training, signup = hold(signup_id)
     seats.move_signup(training, signup, SignupState.pending)
     _put(signup, attendee)
     audit.record(actor, "signup.resubmitted", signup)
@@ -197,56 +252,13 @@ def resubmit(actor: Actor, signup_id: UUID, attendee: Attendee) -> Signup:
 @transaction("signups.write")
 def accept_offer(actor: Actor, signup_id: UUID) -> Signup:
     """Takes the seat that the waiting list offered; raises DomainError `offer_expired`, IllegalMove."""
-    training, signup = _hold(signup_id)
+    training, signup = hold(signup_id)
     if signup.offer_expires_at is not None and signup.offer_expires_at <= now():
         raise DomainError("offer_expired")
     if signup.state != SignupState.offered:
         raise DomainError("illegal_move", current=signup.state.label, target="确认候补名额")
     seats.seat(training, signup, "候补名额已确认")
     audit.record(actor, "signup.offer_accepted", signup)
-    return signup
-
-
-@transaction("signups.review")
-def approve(actor: Actor, signup_id: UUID) -> Signup:
-    """Approves a pending sign-up; raises IllegalMove."""
-    training, signup = _hold(signup_id)
-    if signup.state != SignupState.pending:
-        raise DomainError("illegal_move", current=signup.state.label, target=SignupState.confirmed.label)
-    return _decide(actor, training, signup, SignupState.confirmed, None)
-
-
-@transaction("signups.review")
-def return_for_completion(actor: Actor, signup_id: UUID, reason: str) -> Signup:
-    """Returns a pending sign-up with the reason; its seat is kept meanwhile; raises IllegalMove."""
-    return _decide(actor, *_hold(signup_id), SignupState.returned, reason)
-
-
-@transaction("signups.review")
-def refuse(actor: Actor, signup_id: UUID, reason: str) -> Signup:
-    """Refuses a sign-up with the reason; raises IllegalMove."""
-    return _decide(actor, *_hold(signup_id), SignupState.refused, reason)
-
-
-@transaction("signups.review")
-def cancel_for(actor: Actor, signup_id: UUID, reason: str) -> Signup:
-    """Cancels a sign-up on the enterprise's behalf, whatever the deadline; raises IllegalMove."""
-    return _decide(actor, *_hold(signup_id), SignupState.cancelled, reason)
-
-
-def _decide(
-    actor: Actor, training: Training, signup: Signup, target: SignupState, reason: str | None
-) -> Signup:
-    seats.move_signup(training, signup, target)
-    signup.state_reason = reason
-    because = f"原因：{reason}" if reason else ""
-    seats.tell(
-        signup,
-        f"signup.{target}",
-        f"报名{target.label}",
-        f"您报名的“{training.title}”{target.label}。{because}",
-    )
-    audit.record(actor, f"signup.{target}", signup, reason=reason)
     return signup
 
 
