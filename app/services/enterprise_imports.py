@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import memberships, reference, sizing
+from app.services import enterprises, memberships, reference, sizing
 from app.services.enterprises import CHOOSABLE, Profile
 from app.transactions import session, transaction
 from app.workbooks import Column, Row
@@ -227,6 +227,9 @@ def _bring_up_to_date(
         or _covers(enterprise.division_id, candidate.division_id)
     ):
         raise _Unfit("该企业已登记在其他辖区，请联系其所属局")
+    if enterprise.merged_into is not None:
+        other = enterprises.kept(SYSTEM, enterprise)
+        raise _Unfit(f"该企业已并入“{other.name}”（{other.credit_code}），请改填后者")
     if enterprise.id in owned:
         return Result.owned
     values = {name: value for name, value in candidate.values.items() if value is not None}

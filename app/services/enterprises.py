@@ -27,6 +27,22 @@ NEEDS_SURVEY = "needs_survey"
 CHOOSABLE = ("county", "branch")
 """The kinds of division to which an enterprise may belong."""
 
+FIELDS = {
+    "credit_code": "统一社会信用代码",
+    "name": "企业名称",
+    "division_id": "所属辖区",
+    "industry_code": "行业代码",
+    "headcount": "从业人员",
+    "revenue": "营业收入",
+    "assets": "资产总额",
+    "address": "地址",
+    "legal_representative": "法定代表人",
+    NEEDS_SURVEY: "需求调查",
+    "size_class": "企业规模",
+    "size_rule_version": "划型标准版本",
+}
+"""What the facts of an enterprise are called on screen."""
+
 LISTED: tuple[Any, ...] = (
     Enterprise.id,
     Enterprise.credit_code,
@@ -113,7 +129,7 @@ def make(code: str, division_id: str, values: Mapping[str, Any]) -> Enterprise:
     )
     made = session().execute(statement).scalar()
     if made is None:
-        existing = by_credit_code(SYSTEM, code)
+        existing = kept(SYSTEM, by_credit_code(SYSTEM, code))
         raise DomainError("enterprise_exists", id=existing.id, name=existing.name)
     return made
 
@@ -131,6 +147,18 @@ def by_credit_code(_actor: Actor, code: str) -> Enterprise:
     if found is None:
         raise DomainError("not_found")
     return found
+
+
+@transaction(None)
+def kept(_actor: Actor, enterprise: Enterprise) -> Enterprise:
+    """Returns the enterprise that this one was merged into, whoever's it is; itself where it was not."""
+    return find(enterprise.merged_into) if enterprise.merged_into else enterprise
+
+
+def require_eligible(state: EnterpriseState) -> None:
+    """Raises DomainError `enterprise_not_eligible` for the states in which an enterprise does nothing."""
+    if state in (EnterpriseState.refused, EnterpriseState.merged):
+        raise DomainError("enterprise_not_eligible", state=state.label)
 
 
 def require_phone(actor: Actor) -> None:
@@ -226,12 +254,11 @@ def change(actor: Actor, enterprise_id: UUID, changes: Mapping[str, Any]) -> Ent
     """Changes what an enterprise says of itself: fields of Profile, and `needs_survey`.
 
     The size class is worked out anew when the industry or a figure changes. Raises DomainError
-    `not_found`, `enterprise_not_eligible` (refused), `industry_unknown`, `size_figures_missing` or
+    `not_found`, `enterprise_not_eligible` (refused or merged), `industry_unknown`, `size_figures_missing` or
     `survey_invalid`.
     """
     enterprise = find(enterprise_id, lock=True)
-    if enterprise.state == EnterpriseState.refused:
-        raise DomainError("enterprise_not_eligible", state=enterprise.state.label)
+    require_eligible(enterprise.state)
     values = {name: value for name, value in changes.items() if name != NEEDS_SURVEY}
     if values.keys() & {"industry_code", *FIGURES}:
         values = replace(_profile(enterprise), **values).columns(sizing.yardstick(actor))

@@ -15,7 +15,7 @@ from app.errors import DomainError
 from app.services import enterprises, membership_requests, memberships
 from app.transactions import session, transaction
 from models.base import now
-from models.enterprises import Enterprise, EnterpriseState, Invitation
+from models.enterprises import Enterprise, Invitation
 
 LIFE = timedelta(days=7)
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without 0 O, 1 I L: the code is read out and typed
@@ -33,10 +33,9 @@ class Invited:
 
 @transaction("enterprises.own")
 def invite(actor: Actor, enterprise_id: UUID) -> Invited:
-    """Makes an invitation; raises DomainError `not_found` or `enterprise_not_eligible` (refused)."""
+    """Makes an invitation; raises DomainError `not_found`, `enterprise_not_eligible` (refused, merged)."""
     enterprise = enterprises.find(enterprise_id)
-    if enterprise.state == EnterpriseState.refused:
-        raise DomainError("enterprise_not_eligible", state=enterprise.state.label)
+    enterprises.require_eligible(enterprise.state)
     code = "".join(secrets.choice(ALPHABET) for _ in range(GROUPS * GROUP))
     invitation = Invitation(
         enterprise_id=enterprise_id,

@@ -15,7 +15,7 @@ from app.pagination import Listing, Page
 from app.services import enterprises, memberships
 from app.transactions import session, transaction
 from models.base import new_id
-from models.enterprises import Enterprise, EnterpriseState, MembershipRequest, MembershipState
+from models.enterprises import Enterprise, MembershipRequest, MembershipState
 from models.lifecycle import IllegalMove
 from models.people import User
 
@@ -41,13 +41,15 @@ _WAITING = Listing(
 def request(actor: Actor, code: str, note: str | None) -> MembershipRequest:
     """Asks to join the enterprise of a credit code, and tells its owner.
 
-    Raises DomainError `phone_required`, `not_found`, `enterprise_not_eligible` (refused), `already_member`
-    or `membership_request_pending`.
+    Raises DomainError `phone_required`, `not_found`, `enterprise_not_eligible` (refused), `enterprise_merged`
+    (whose details name the one to ask instead), `already_member` or `membership_request_pending`.
     """
     enterprises.require_phone(actor)
     enterprise = enterprises.by_credit_code(SYSTEM, code)
-    if enterprise.state == EnterpriseState.refused:
-        raise DomainError("enterprise_not_eligible", state=enterprise.state.label)
+    if enterprise.merged_into is not None:
+        other = enterprises.kept(SYSTEM, enterprise)
+        raise DomainError("enterprise_merged", name=other.name, credit_code=other.credit_code)
+    enterprises.require_eligible(enterprise.state)
     owner = memberships.owner(SYSTEM, enterprise.id)
     # A member may ask again where the owner is gone: to be made the owner by county staff.
     if owner is not None and memberships.role(SYSTEM, enterprise.id, actor.user_id):
@@ -156,11 +158,17 @@ def refuse(actor: Actor, enterprise_id: UUID, request_id: UUID) -> None:
 def appoint(actor: Actor, request_id: UUID) -> None:
     """Makes the applicant the owner of an enterprise that has none, as county staff.
 
-    Raises DomainError `not_found`, `enterprise_has_owner`, `applicant_gone`, IllegalMove.
+    Raises DomainError `not_found`, `enterprise_has_owner`, `enterprise_not_eligible`, `applicant_gone`,
+    IllegalMove.
     """
+    asked = select(MembershipRequest.enterprise_id).where(MembershipRequest.id == request_id)
+    enterprise_id = session().execute(asked).scalar()
+    if enterprise_id is None:
+        raise DomainError("not_found")
+    # An import looks for an owner under this lock before it overwrites anything, and a merge takes the
+    # requests along under it.
+    enterprises.require_eligible(enterprises.find(enterprise_id, lock=True).state)
     answered = _answer(request_id, MembershipState.approved)
-    # An import looks for an owner under this lock before it overwrites anything.
-    enterprises.find(answered.enterprise_id, lock=True)
     if not memberships.appoint(answered.enterprise_id, answered.user_id, actor.user_id):
         raise DomainError("applicant_gone")
     memberships.void_invitations(SYSTEM, answered.enterprise_id)
