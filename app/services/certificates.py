@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -10,7 +12,7 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, masks, outbox
@@ -19,11 +21,17 @@ from app.certificates import CertificateFacts, attendance_certificate
 from app.errors import DomainError
 from app.transactions import session, transaction
 from config.settings import settings
-from models.base import new_id, now
+from models.base import Base, new_id, now
 from models.checkins import AttendanceCertificate, Outcome, Scan
 from models.columns import new_code_number
-from models.signups import Signup
+from models.signups import Signup, SignupState
 from models.trainings import Training, TrainingSession
+
+_ISSUE = (
+    insert(AttendanceCertificate)
+    .on_conflict_do_nothing(index_elements=["signup_id"])
+    .returning(AttendanceCertificate.user_id)
+)
 
 
 @transaction("signups.read")
@@ -43,25 +51,79 @@ def _issue(_system: Actor, actor: Actor, signup_id: UUID) -> AttendanceCertifica
     if issued is not None:
         return issued
     signup = session().execute(select(Signup).where(Signup.id == signup_id)).scalar_one()
-    training = session().execute(select(Training).where(Training.id == signup.training_id)).scalar_one()
-    held = (
-        session()
-        .execute(
-            select(TrainingSession.id, TrainingSession.starts_at, TrainingSession.ends_at)
-            .where(TrainingSession.training_id == training.id)
-            .order_by(TrainingSession.number)
-        )
-        .all()
-    )
-    attended_ids = set(
-        session()
-        .execute(select(Scan.session_id).where(Scan.signup_id == signup_id, Scan.outcome == Outcome.accepted))
-        .scalars()
-    )
-    attended = [row for row in held if row.id in attended_ids]
-    needed = ceil(len(held) * training.certificate_percent / 100)
+    training, held = _held(signup.training_id)
+    attended = _attended(Scan.signup_id == signup_id)[signup_id]
+    needed = _needed(training, held)
     if len(attended) < needed:
         raise DomainError("certificate_not_earned", attended=len(attended), needed=needed)
+    # Two may ask at once: the sign-up's unique index lets one of them issue it.
+    session().execute(_ISSUE, [_certificate(training, held, signup, attended)])
+    audit.record(actor, "certificate.issued", signup)
+    outbox.notify(signup.attendee_user_id, *_ready(signup, training))
+    made = _of(signup_id)
+    if made is None:
+        raise DomainError("unavailable")
+    return made
+
+
+@transaction("signups.review")
+def issue_earned(actor: Actor, training_id: UUID) -> int:
+    """Issues the certificates of a training that are earned and not issued, and returns how many.
+
+    Raises DomainError `not_found`.
+    """
+    if session().execute(select(Training.id).where(Training.id == training_id)).first() is None:
+        raise DomainError("not_found")
+    return _issue_earned(SYSTEM, actor, training_id)
+
+
+@transaction(None)
+def _issue_earned(_system: Actor, actor: Actor, training_id: UUID) -> int:
+    training, held = _held(training_id)
+    attended, needed = _attended(Scan.training_id == training_id), _needed(training, held)
+    without = select(Signup).where(
+        Signup.training_id == training_id,
+        Signup.state == SignupState.confirmed,
+        ~exists().where(AttendanceCertificate.signup_id == Signup.id),
+    )
+    rows = [
+        _certificate(training, held, signup, attended[signup.id])
+        for signup in session().execute(without.order_by(Signup.id)).scalars()
+        if len(attended[signup.id]) >= needed
+    ]
+    made = session().execute(_ISSUE, rows).all() if rows else []
+    if made:
+        audit.record(actor, "training.certificates_issued", training, certificates=len(made))
+        outbox.notify_many({row.user_id for row in made if row.user_id}, *_ready(training, training))
+    return len(made)
+
+
+def _held(training_id: UUID) -> tuple[Training, Sequence[Any]]:
+    """Returns a training with its sessions, in their order."""
+    training = session().execute(select(Training).where(Training.id == training_id)).scalar_one()
+    sessions = select(TrainingSession.id, TrainingSession.starts_at, TrainingSession.ends_at)
+    of_it = sessions.where(TrainingSession.training_id == training_id).order_by(TrainingSession.number)
+    return training, session().execute(of_it).all()
+
+
+def _attended(which: ColumnElement[bool]) -> dict[UUID, set[UUID]]:
+    """Returns the sessions that each sign-up attended."""
+    accepted = select(Scan.signup_id, Scan.session_id).where(which, Scan.outcome == Outcome.accepted)
+    found: dict[UUID, set[UUID]] = defaultdict(set)
+    for signup_id, session_id in session().execute(accepted):
+        if signup_id is not None:
+            found[signup_id].add(session_id)
+    return found
+
+
+def _needed(training: Training, held: Sequence[Any]) -> int:
+    return ceil(len(held) * training.certificate_percent / 100)
+
+
+def _certificate(
+    training: Training, held: Sequence[Any], signup: Signup, attended_ids: set[UUID]
+) -> dict[str, Any]:
+    attended = [row for row in held if row.id in attended_ids]
     code = new_code_number()
     seconds = sum((row.ends_at - row.starts_at).total_seconds() for row in attended)
     facts = CertificateFacts(
@@ -79,34 +141,22 @@ def _issue(_system: Actor, actor: Actor, signup_id: UUID) -> AttendanceCertifica
         issued_on=now().date(),
         hours=(Decimal(seconds) / 3600).quantize(Decimal("0.1")),
     )
-    # Two may ask at once: the sign-up's unique index lets one of them issue it.
-    session().execute(
-        insert(AttendanceCertificate)
-        .values(
-            id=new_id(),
-            signup_id=signup.id,
-            training_id=training.id,
-            division_id=training.division_id,
-            enterprise_id=signup.enterprise_id,
-            user_id=signup.attendee_user_id,
-            number=facts.number,
-            verification_code=code,
-            facts=json.dumps(asdict(facts), default=str, ensure_ascii=False),
-        )
-        .on_conflict_do_nothing(index_elements=["signup_id"])
-    )
-    audit.record(actor, "certificate.issued", signup)
-    outbox.notify(
-        signup.attendee_user_id,
-        "certificate.ready",
-        signup,
-        "培训证明已生成",
-        f"“{training.title}”的培训证明可以下载了。",
-    )
-    made = _of(signup_id)
-    if made is None:
-        raise DomainError("unavailable")
-    return made
+    return {
+        "id": new_id(),
+        "signup_id": signup.id,
+        "training_id": training.id,
+        "division_id": training.division_id,
+        "enterprise_id": signup.enterprise_id,
+        "user_id": signup.attendee_user_id,
+        "number": facts.number,
+        "verification_code": code,
+        "facts": json.dumps(asdict(facts), default=str, ensure_ascii=False),
+    }
+
+
+def _ready(subject: Base, training: Training) -> tuple[str, Base, str, str]:
+    body = f"“{training.title}”的培训证明可以下载了。"
+    return "certificate.ready", subject, "培训证明已生成", body
 
 
 def _of(signup_id: UUID) -> AttendanceCertificate | None:
