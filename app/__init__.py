@@ -8,7 +8,7 @@ from flask_migrate import Migrate
 from sqlalchemy.engine import make_url
 
 import models
-from app import api, cli, faces, health, limits, logs
+from app import api, cli, console, faces, health, limits, logs
 from app.transactions import db
 from config.settings import ROOT, Settings, settings, use
 from models import crypto
@@ -49,7 +49,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     app.extensions["push_receiver"] = PushReceiver(
         s.wechat_mp_appid, s.wechat_mp_push_token, s.wechat_mp_aes_key
     )
-    for part in (logs, faces, health, api, cli):
+    for part in (logs, faces, health, api, console, cli):
         part.init_app(app)
     limits.init_app(app, s)
     return app

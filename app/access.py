@@ -39,18 +39,40 @@ ROLES: dict[str, str] = {
     "system_administrator": "division",
 }
 
+ROLE_NAMES: dict[str, str] = {
+    "owner": "企业负责人",
+    "member": "企业成员",
+    "trainer": "讲师/签到员",
+    "branch_staff": "基层分局",
+    "county_staff": "县局经办",
+    "city_staff": "市局经办",
+    "agency_staff": "帮扶机构",
+    "bank_officer": "银行客户经理",
+    "auditor": "审计员",
+    "system_administrator": "系统管理员",
+}
+
 
 @dataclass(frozen=True)
 class Permission:
-    """The roles that hold a permission; acting `for_staff`, rows that are public are not in reach."""
+    """The roles that hold a permission.
+
+    Acting `for_staff`, rows that are public are not in reach; under one that is `own`, rows of the person
+    who acts are, as they are under every permission that anybody holds.
+    """
 
     roles: frozenset[str]
     for_staff: bool = False
+    own: bool = False
+
+    @property
+    def reaches_own(self) -> bool:
+        return self.own or PERSON in self.roles
 
 
 PERMISSIONS: dict[str, Permission] = {
     "people.self": Permission(frozenset({PERSON})),
-    "people.staff": Permission(DESK | APART),
+    "people.staff": Permission(DESK | APART, own=True),
     "people.manage": Permission(frozenset({"system_administrator"}), for_staff=True),
     "audit.read": Permission(frozenset({"auditor"}), for_staff=True),
     "enterprises.register": Permission(frozenset({PERSON})),
@@ -126,13 +148,13 @@ class Actor:
     @cached_property
     def reach(self) -> dict[str, Any]:
         """The bound values of every narrowed statement: the scopes in which the permission is held."""
-        roles = PERMISSIONS[self.permission].roles if self.permission else frozenset()
+        permission = PERMISSIONS[self.permission] if self.permission else Permission(frozenset())
         held: dict[str, list[str]] = {"division": [], "enterprise": [], "training": []}
         for grant in self.grants:
-            if grant.role in roles and grant.scope_type in held:
+            if grant.role in permission.roles and grant.scope_type in held:
                 held[grant.scope_type].append(grant.scope_id)
         return {
-            "reach_user": self.user_id if PERSON in roles else None,
+            "reach_user": self.user_id if permission.reaches_own else None,
             "reach_divisions": division_patterns(tuple(held["division"])),
             "reach_enterprises": [UUID(scope) for scope in held["enterprise"]],
             "reach_trainings": [UUID(scope) for scope in held["training"]],

@@ -125,8 +125,6 @@ ERRORS: dict[str, tuple[int, str]] = {
     "enterprise_not_eligible": (409, "企业当前状态为“{state}”，不能进行此项操作"),
     "enterprise_merged": (409, "该企业已并入“{name}”（{credit_code}），请改用后者办理"),
     "merge_with_itself": (422, "不能与自身合并，请选择另一家企业"),
-    "enterprise_merged": (409, "该企业已并入“{name}”（{credit_code}），请改用后者办理"),
-    "merge_with_itself": (422, "不能与自身合并，请选择另一家企业"),
     "illegal_move": (409, "当前状态为“{current}”，不能改为“{target}”"),
     "reason_required": (422, "请填写原因"),
     "invitation_invalid": (410, "邀请码无效、已使用或已过期"),

@@ -8,7 +8,7 @@ under way, and gives back rows of columns. It does not flush what the session ho
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,19 @@ class Prepared:
 
     def __call__(self, **values: Any) -> Sequence[Any]:
         """Returns the rows; raises NoActor outside every business act."""
+        ready, result = self._run(values, {})
+        if not result.returns_rows:
+            return []
+        rows = result.fetchall()
+        return [ready.read(row) for row in rows] if ready.readers else rows
+
+    def chunks(self, size: int, **values: Any) -> Iterator[list[Any]]:
+        """Returns the rows, `size` of them at a time, as the database hands them over."""
+        ready, result = self._run(values, {"stream_results": True})
+        for rows in result.partitions(size):
+            yield [ready.read(row) for row in rows]
+
+    def _run(self, values: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[_Compiled, Any]:
         current = session()
         actor = acting_in(current)
         connection = current.connection()
@@ -62,11 +75,7 @@ class Prepared:
         for name in given.keys() & parameters.keys():
             writer, value = ready.writers.get(name), given[name]
             parameters[name] = value if writer is None or value is None else writer(value)
-        result = connection.exec_driver_sql(ready.sql, parameters)
-        if not result.returns_rows:
-            return []
-        rows = result.fetchall()
-        return [ready.read(row) for row in rows] if ready.readers else rows
+        return ready, connection.exec_driver_sql(ready.sql, parameters, execution_options=options)
 
     def first(self, **values: Any) -> Any:
         """Returns the first row, None if there is none; raises NoActor."""

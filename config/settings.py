@@ -70,6 +70,11 @@ class Settings:
     # sign-in
     access_token_minutes: int = _setting("ACCESS_TOKEN_MINUTES", default=30)
     refresh_token_days: int = _setting("REFRESH_TOKEN_DAYS", default=30)
+    # the console: signed out when nobody has used it for so long, and in any case after so long
+    console_idle_minutes: int = _setting("CONSOLE_IDLE_MINUTES", default=30)
+    console_hours: int = _setting("CONSOLE_HOURS", default=12)
+    # the division that runs the service: what belongs to none below it is its own
+    home_division: str = _setting("HOME_DIVISION", default="js.xz")
 
     def __post_init__(self) -> None:
         if not self.embedded and self.wechat_api_base != WECHAT_API:

@@ -57,6 +57,10 @@ class Consent(Base, kw_only=True):
     withdrawn_at: Mapped[datetime | None] = mapped_column(comment="撤回时间", default=None)
 
 
+MINI_PROGRAM = "mini_program"
+CONSOLE = "console"
+
+
 class SignIn(Base, kw_only=True):
     """One sign-in on one device: a family of tokens of which one pair is good at a time (hashes only)."""
 
@@ -69,7 +73,7 @@ class SignIn(Base, kw_only=True):
     access_expires_at: Mapped[datetime]
     refresh_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     refresh_expires_at: Mapped[datetime]
-    client: Mapped[str] = text(16, "从何处登录：mini_program / console", default="mini_program")
+    client: Mapped[str] = text(16, "从何处登录：mini_program / console", default=MINI_PROGRAM)
     device: Mapped[str] = text(64, "设备，如 Chrome · Windows", default="")
     complete: Mapped[bool] = mapped_column(comment="各道验证是否都已通过", default=True)
     second_factor_at: Mapped[datetime | None] = mapped_column(comment="第二道验证通过的时间", default=None)
@@ -126,10 +130,13 @@ class StaffAccount(Base, kw_only=True):
     """A user name and password for somebody who works at a desk (GB/T 22239 身份鉴别)."""
 
     __tablename__ = "staff_accounts"
-    __scope__: ClassVar = Scope(user="user_id")
+    __scope__: ClassVar = Scope(user="user_id", division="division_id")
 
     id: Mapped[UUID] = key()
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), unique=True)
+    division_id: Mapped[str] = mapped_column(
+        ForeignKey("divisions.id"), index=True, comment="所属辖区；机构、银行的账号属于全市"
+    )
     login_name: Mapped[str] = text(32, "用户名", unique=True)
     password_hash: Mapped[str] = text(128, "argon2id")
     password_set_at: Mapped[datetime | None] = mapped_column(

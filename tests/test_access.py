@@ -88,7 +88,7 @@ class Caller:
         if thing == Thing() or (thing.public and not PERMISSIONS[permission].for_staff):
             return True
         roles = PERMISSIONS[permission].roles
-        if PERSON in roles and self.person and thing.user == self.person.id:
+        if PERMISSIONS[permission].reaches_own and self.person and thing.user == self.person.id:
             return True
         for role, kind, scope in self.grants:
             held = str(getattr(thing, kind))

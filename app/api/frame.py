@@ -20,7 +20,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
 
 from app.access import NOBODY, Actor
-from app.errors import DomainError
+from app.errors import DomainError, by_field
 from app.limits import count_user
 from app.services import people
 from app.transactions import begin
@@ -77,23 +77,9 @@ def refusal_of(error: HTTPException) -> DomainError:
     code = _CODES.get(status, "internal_error" if status >= 500 else "bad_request")
     if status == 400 and "json" in messages:
         code = "malformed_json"
-    fields = _flatten(messages) if status == 422 else {}
+    fields = by_field(messages) if status == 422 else {}
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
     return DomainError(code, fields=fields, headers=headers)
-
-
-def _flatten(messages: Any, prefix: str = "") -> dict[str, list[str]]:
-    """Returns webargs' nested messages as {"attendees.0.phone": ["…"]}, without the location on top."""
-    flat: dict[str, list[str]] = {}
-    if not isinstance(messages, dict):
-        return {prefix or "_": [str(m) for m in messages]}
-    for name, inner in messages.items():
-        here = "" if not prefix and name in ("json", "query", "files", "form") else f"{prefix}{name}"
-        if isinstance(inner, dict):
-            flat |= _flatten(inner, f"{here}." if here else "")
-        else:
-            flat[here.rstrip(".") or "_"] = [str(m) for m in inner]
-    return flat
 
 
 def problem(error: DomainError) -> Response:

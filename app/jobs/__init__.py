@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from app.transactions import db
 from config.settings import settings
 
-DOMAINS = ("enterprises", "housekeeping", "people", "pushes", "signups")
+DOMAINS = ("enterprises", "housekeeping", "people", "pushes", "signups", "transfers")
 
 jobs = procrastinate.App(connector=PsycopgConnector())
 _flask: list[Flask] = []

@@ -8,7 +8,7 @@ import procrastinate
 
 from app.access import SYSTEM
 from app.jobs import jobs, task
-from app.services import pushes, requests
+from app.services import pushes, requests, scan_requests, transfers
 
 
 @jobs.periodic(cron="*/2 * * * *")
@@ -24,6 +24,8 @@ async def retry_stalled(context: procrastinate.JobContext, timestamp: int) -> No
 
 @task("housekeeping.forget", cron="17 19 * * *")
 def forget() -> None:
-    """Every night (03:17 in Beijing): forgets idempotency keys and pushes that have served."""
+    """Every night (03:17 in Beijing): forgets idempotency keys, pushes, scanned codes and transfers that have served."""
     requests.forget(SYSTEM)
     pushes.forget(SYSTEM)
+    scan_requests.forget(SYSTEM)
+    transfers.forget(SYSTEM)

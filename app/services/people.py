@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, func, null, select, update
+from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, func, null, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from app import audit, tokens
-from app.access import SYSTEM, Actor, Grant
+from app.access import APART, DESK, ROLE_NAMES, SYSTEM, Actor, Grant
 from app.errors import DomainError
 from app.prepared import Prepared
 from app.services import reference
 from app.transactions import begin, outside_transaction, session, transaction
+from config.settings import settings
 from models.base import new_id, now
 from models.crypto import keyring
-from models.people import Consent, RoleGrant, SignIn, User, UserState
+from models.people import CONSOLE, MINI_PROGRAM, Consent, RoleGrant, SignIn, User, UserState
 from models.signups import Signup
 from wechat.client import MiniProgram
 from wechat.errors import Outcome, WeChatError
 
 PRIVACY = "privacy"
-_BY_ACCESS_TOKEN = Prepared(
-    select(
-        SignIn.user_id,
-        SignIn.access_expires_at,
-        User.closing_at,
-        select(func.array_agg(RoleGrant.role + " " + RoleGrant.scope_type + " " + RoleGrant.scope_id))
-        .where(RoleGrant.user_id == SignIn.user_id)
-        .scalar_subquery()
-        .label("grants"),
-    )
-    .join(User, User.id == SignIn.user_id)
-    .where(SignIn.access_hash == bindparam("hash"), SignIn.ended_at.is_(null()))
+_GRANTS = (
+    select(func.array_agg(RoleGrant.role + " " + RoleGrant.scope_type + " " + RoleGrant.scope_id))
+    .where(RoleGrant.user_id == User.id)
+    .scalar_subquery()
+    .label("grants")
 )
+_BY_ACCESS_TOKEN = Prepared(
+    select(SignIn.user_id, SignIn.access_expires_at, SignIn.client, SignIn.seen_at, User.closing_at, _GRANTS)
+    .join(User, User.id == SignIn.user_id)
+    .where(
+        SignIn.access_hash == bindparam("hash"),
+        SignIn.ended_at.is_(null()),
+        SignIn.complete.is_(true()),
+    )
+)
+_BY_ID = Prepared(select(User.id, User.closing_at, _GRANTS).where(User.id == bindparam("user")))
 
 _BY_PHONES = Prepared(
     select(User.phone_index, User.id).where(
@@ -47,18 +52,56 @@ _BY_PHONES = Prepared(
 
 
 def authenticate(token: str) -> Actor:
-    """Returns the actor that an access token stands for.
+    """Returns the actor that an access token of the mini-program stands for.
 
-    Raises DomainError `sign_in_required` (unknown or ended) or `token_expired`.
+    Raises DomainError `sign_in_required` (unknown, ended, or of the console) or `token_expired`.
     """
     with begin(SYSTEM, commit=False):
         found = _BY_ACCESS_TOKEN.first(hash=tokens.digest(token))
-    if found is None:
+    return _actor(found, MINI_PROGRAM)
+
+
+def authenticate_at_desk(token: str) -> Actor:
+    """Returns the actor that the token in a browser's session stands for, and keeps it alive.
+
+    Every request puts off the idle time-out (GB/T 22239 会话超时), written at most once a minute, never
+    beyond the hours that one sign-in lasts. Raises DomainError `sign_in_required` or `token_expired`.
+    """
+    with begin(SYSTEM) as session:
+        found = _BY_ACCESS_TOKEN.first(hash=tokens.digest(token))
+        actor = _actor(found, CONSOLE)
+        if found.seen_at < now() - timedelta(minutes=1):
+            idle = now() + timedelta(minutes=settings().console_idle_minutes)
+            session.execute(
+                update(SignIn)
+                .where(SignIn.access_hash == tokens.digest(token))
+                .values(access_expires_at=func.least(idle, SignIn.refresh_expires_at), seen_at=now())
+            )
+    return actor
+
+
+def _actor(found: Any, client: str) -> Actor:
+    if found is None or found.client != client:
         raise DomainError("sign_in_required")
     if found.access_expires_at <= now():
         raise DomainError("token_expired")
-    grants = tuple(Grant(*grant.split(" ")) for grant in found.grants or ())
-    return Actor(found.user_id, grants, closing_at=found.closing_at)
+    return Actor(found.user_id, _granted(found), closing_at=found.closing_at)
+
+
+def _granted(found: Any) -> tuple[Grant, ...]:
+    return tuple(Grant(*grant.split(" ")) for grant in found.grants or ())
+
+
+@transaction(None)
+def actor_of(_system: Actor, user_id: UUID) -> Actor:
+    """Returns a person as an actor with the roles held now: for jobs that act for whoever started them.
+
+    Raises DomainError `permission_denied` when there is no such person.
+    """
+    found = _BY_ID.first(user=user_id)
+    if found is None:
+        raise DomainError("permission_denied")
+    return Actor(found.id, _granted(found), closing_at=found.closing_at)
 
 
 @dataclass(frozen=True)
@@ -97,7 +140,7 @@ def _sign_in(actor: Actor, openid: str, unionid: str | None, consent_version: st
         session().execute(update(User).where(User.id == user_id).values(unionid=unionid))
     if not consented:
         _consent(user_id, notice.version)
-    return open_sign_in(actor, user_id, "mini_program")
+    return open_sign_in(actor, user_id, MINI_PROGRAM)
 
 
 def _register(actor: Actor, openid: str) -> UUID:
@@ -163,6 +206,7 @@ def _refresh(actor: Actor, refresh_token: str) -> SignedIn | None:
     pair = tokens.issue(sign_in_id)
     good = (
         SignIn.id == sign_in_id,
+        SignIn.client == MINI_PROGRAM,
         SignIn.refresh_hash == tokens.digest(refresh_token),
         SignIn.refresh_expires_at > now(),
         SignIn.ended_at.is_(None),
@@ -178,7 +222,7 @@ def _refresh(actor: Actor, refresh_token: str) -> SignedIn | None:
         session()
         .execute(
             update(SignIn)
-            .where(SignIn.id == sign_in_id, SignIn.ended_at.is_(None))
+            .where(SignIn.id == sign_in_id, SignIn.client == MINI_PROGRAM, SignIn.ended_at.is_(None))
             .values(ended_at=now(), end_reason="reused")
             .returning(SignIn.user_id)
         )
@@ -209,6 +253,25 @@ def end_sign_ins(user_id: UUID | None, reason: str) -> None:
 def me(actor: Actor) -> User:
     """Returns the person who acts."""
     return session().execute(select(User).where(User.id == actor.user_id)).scalar_one()
+
+
+@dataclass(frozen=True)
+class Card:
+    """Who acts, as the console's header says it: the name, and scope and role of each grant."""
+
+    name: str
+    posts: list[str]
+
+
+@transaction("people.self")
+def card(actor: Actor) -> Card:
+    """Returns the person's own name and posts, such as “丰县 · 县局经办”."""
+    held = {
+        (grant.role, grant.scope_type, grant.scope_id) for grant in actor.grants if grant.role in DESK | APART
+    }
+    names = reference.scope_names(actor, {(kind, scope) for _, kind, scope in held})
+    posts = [f"{names.get((kind, scope), '')} · {ROLE_NAMES[role]}" for role, kind, scope in sorted(held)]
+    return Card(me(actor).name or "", posts)
 
 
 @transaction("people.self")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -14,7 +15,9 @@ from app.access import Actor
 from app.errors import DomainError
 from app.transactions import session, transaction
 from config.settings import ROOT
+from models.agencies import Agency
 from models.base import now
+from models.financing import Bank
 from models.reference import Division, Document, Industry, SizeRuleRow
 
 FILES = ROOT / "config" / "reference"
@@ -73,6 +76,34 @@ def current_document(_actor: Actor, kind: str) -> Document:
 def divisions(_actor: Actor) -> list[Division]:
     """Returns the division tree in the order of its paths."""
     return list(session().execute(select(Division).order_by(Division.position, Division.id)).scalars())
+
+
+@transaction(None)
+def division_names(_actor: Actor) -> dict[str, str]:
+    """Returns the short names of all divisions by their paths."""
+    return dict(session().execute(select(Division.id, Division.short_name)).all())
+
+
+@transaction(None)
+def scope_names(_actor: Actor, scopes: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Returns the names of divisions, agencies and banks by (scope type, scope id)."""
+    names: dict[tuple[str, str], str] = {}
+    for kind, model, name, read in (
+        ("division", Division, Division.short_name, str),
+        ("agency", Agency, Agency.name, UUID),
+        ("bank", Bank, Bank.name, UUID),
+    ):
+        wanted = [read(scope) for of, scope in scopes if of == kind]
+        if wanted:
+            found = session().execute(select(model.id, name).where(model.id.in_(wanted)))
+            names |= {(kind, str(id_)): text for id_, text in found}
+    return names
+
+
+@transaction(None)
+def industry_names(_actor: Actor) -> dict[str, str]:
+    """Returns the names of all industries by their codes."""
+    return dict(session().execute(select(Industry.code, Industry.name)).all())
 
 
 @transaction(None)

@@ -226,6 +226,18 @@ def upgrade() -> None:
         ),
     )
     op.add_column(
+        "staff_accounts", sa.Column("division_id", sa.Text(), nullable=True, comment="所属辖区；机构、银行的账号属于全市")
+    )
+    op.execute(
+        "UPDATE staff_accounts SET division_id = (SELECT min(scope_id) FROM grants "
+        "WHERE grants.user_id = staff_accounts.user_id AND scope_type = 'division')"
+    )
+    op.alter_column("staff_accounts", "division_id", nullable=False)
+    op.create_foreign_key(
+        op.f("fk_staff_accounts_division_id"), "staff_accounts", "divisions", ["division_id"], ["id"]
+    )
+    op.create_index(op.f("ix_staff_accounts_division_id"), "staff_accounts", ["division_id"])
+    op.add_column(
         "staff_accounts",
         sa.Column(
             "state",

@@ -1,0 +1,55 @@
+"""The bureau's console under /console: pages for staff, over the same services as the API."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from flask import Flask, Response, request
+from flask_wtf.csrf import CSRFError
+
+from app.console.frame import POLICY, blp, csrf, fingerprint, refuse_forged
+
+# The pages, by domain; importing one registers its routes.
+PAGES = (
+    "filters",
+    "home",
+    "lists",
+    "transfers",
+)
+
+
+def init_app(app: Flask) -> None:
+    """Registers the pages, the session's cookie and the protection against forged forms."""
+    settings = app.config["SETTINGS"]
+    app.config.update(
+        SESSION_COOKIE_NAME="tizhitong",
+        SESSION_COOKIE_PATH="/console",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.public_url.startswith("https://"),
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        WTF_CSRF_SSL_STRICT=False,  # the token decides; behind a proxy the referrer may be cut
+        WTF_CSRF_CHECK_DEFAULT=False,
+    )
+    for name in PAGES:
+        import_module(f"app.console.{name}")
+    csrf.init_app(app)
+    app.register_error_handler(CSRFError, refuse_forged)
+    app.url_defaults(fingerprint)
+    app.register_blueprint(blp)
+    app.after_request(_secure)
+    # Until every domain has its pages: a link to one that is not there yet leads nowhere.
+    app.url_build_error_handlers.append(lambda _error, _endpoint, _values: "#")
+
+
+def _secure(response: Response) -> Response:
+    if request.blueprint == "console":
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        if request.endpoint == "console.static":
+            kept = "public, max-age=31536000, immutable" if "v" in request.args else "no-cache"
+            response.headers["Cache-Control"] = kept
+        else:
+            response.headers["Cache-Control"] = "no-store"
+    return response
