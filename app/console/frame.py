@@ -129,7 +129,7 @@ def back(otherwise: str) -> str:
 
 
 def own_path(address: str | None) -> str | None:
-    """Returns the path and query of an address of the console's; None for anybody else's (no open redirect)."""
+    """Returns path and query of an address of the console's; None for anybody else's (no open redirect)."""
     if not address or re.search(r"[\x00-\x20\\]", address):
         return None
     parts = urlsplit(address)
@@ -160,17 +160,14 @@ def _refused(error: DomainError) -> Any:
     """Leads to the sign-in page, back to the page one came from, or says it on a page."""
     if error.status == 401:
         return _to_sign_in(error)
-    if (
-        request.method == "POST"
-        and error.code not in PAGES_OF_THEIR_OWN
-        and not request.headers.get("HX-Request")
-    ):
+    on_a_page = error.code in PAGES_OF_THEIR_OWN or "HX-Request" in request.headers
+    if request.method == "POST" and not on_a_page:
         fields = "；".join(text for texts in error.fields.values() for text in texts)
         flash(f"{error.message}{'：' + fields if fields else ''}", "danger")
         return redirect(back(url_for("console.home")), 303)
     # Whose it is or whether it exists at all is not told: both are out of reach.
     status = 403 if error.code == "not_found" else error.status
-    response = render("error.html", status, error=error, status=status)
+    response = render("error.html", status, error=error)
     response.headers.update(error.headers)
     return response
 
@@ -191,7 +188,7 @@ def _to_sign_in(error: DomainError) -> Any:
 def refuse_forged(error: CSRFError) -> Response:
     """Says that a form is too old, or not ours."""
     stale = DomainError("form_expired")
-    return render("error.html", stale.status, error=stale, status=stale.status)
+    return render("error.html", stale.status, error=stale)
 
 
 @blp.before_request

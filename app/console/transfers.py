@@ -35,9 +35,9 @@ def transfer(actor: Actor, transfer_id: UUID) -> Response:
 @require("people.staff")
 def transfer_file(actor: Actor, transfer_id: UUID, role: str) -> Response:
     """A file of one."""
-    if role not in list(FileRole):
+    if role not in FileRole.__members__:
         raise DomainError("not_found")
-    return attachment(*transfers.download(actor, transfer_id, FileRole(role)))
+    return attachment(*transfers.download(actor, transfer_id, FileRole[role]))
 
 
 def uploaded() -> tuple[str, bytes]:
@@ -52,7 +52,7 @@ def uploaded() -> tuple[str, bytes]:
 
 
 def start(actor: Actor, kind: Import, **parameters: Any) -> Any:
-    """Starts an import of the posted file and leads to its page; raises what `uploaded` and the import raise."""
+    """Starts an import of the posted file and leads to its page; raises what `uploaded` and it raise."""
     made = transfers.start_import(actor, kind, *uploaded(), **parameters)
     return done(
         "文件已收到，正在导入。可以离开此页，稍后在“导入导出”中查看。",

@@ -24,7 +24,7 @@ async def retry_stalled(context: procrastinate.JobContext, timestamp: int) -> No
 
 @task("housekeeping.forget", cron="17 19 * * *")
 def forget() -> None:
-    """Every night (03:17 in Beijing): forgets idempotency keys, pushes, scanned codes and transfers that have served."""
+    """Every night (03:17 in Beijing): forgets the keys, pushes, codes and transfers that have served."""
     requests.forget(SYSTEM)
     pushes.forget(SYSTEM)
     scan_requests.forget(SYSTEM)
