@@ -74,7 +74,7 @@ def send_back(actor: Actor, enterprise_id: UUID, reason: str) -> Enterprise:
     Raises DomainError `reason_required`, `not_found`, IllegalMove.
     """
     enterprise = _move(enterprise_id, EnterpriseState.returned, state_reason=_require(reason))
-    audit.record(actor, "enterprise.returned", enterprise)
+    audit.record(actor, "enterprise.returned", enterprise, reason=reason)
     body = f"“{enterprise.name}”的登记信息需要完善：{reason}"
     _tell(enterprise, "enterprise.returned", "企业登记被退回完善", body)
     return enterprise
@@ -84,7 +84,7 @@ def send_back(actor: Actor, enterprise_id: UUID, reason: str) -> Enterprise:
 def refuse(actor: Actor, enterprise_id: UUID, reason: str) -> Enterprise:
     """Refuses an enterprise for good; raises DomainError `reason_required`, `not_found`, IllegalMove."""
     enterprise = _move(enterprise_id, EnterpriseState.refused, state_reason=_require(reason))
-    audit.record(actor, "enterprise.refused", enterprise)
+    audit.record(actor, "enterprise.refused", enterprise, reason=reason)
     _tell(enterprise, "enterprise.refused", "企业登记未通过审核", f"“{enterprise.name}”未通过审核：{reason}")
     return enterprise
 
