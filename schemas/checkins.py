@@ -6,7 +6,7 @@ from marshmallow import fields
 
 from models.checkins import Method, Outcome
 from models.signups import SignupState
-from schemas.base import Choice, In, Length, Out, PageQuery, Text, Time
+from schemas.base import Boolean, Choice, In, Length, Out, PageQuery, Text, Time
 
 
 class Nonce(fields.String):
@@ -38,6 +38,10 @@ class MarkBody(In):
     signup_id = fields.UUID(required=True)
     reason = Text(200, at_least=2, required=True)
     nonce = Nonce()
+
+
+class AttendanceImportForm(In):
+    enrol = Boolean(load_default=False)
 
 
 class ScannedOut(Out):

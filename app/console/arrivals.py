@@ -31,10 +31,10 @@ def curve(seen: Live, moment: datetime) -> Curve | None:
     ends = max(last, seen.session.starts_at + timedelta(minutes=5))
     if moment < seen.session.checkin_until:
         ends = max(ends, moment)
-    span, most = (ends - begins).total_seconds(), max(seen.expected, seen.checked_in)
+    span, most = ends - begins, max(seen.expected, seen.checked_in)
 
     def x(at: datetime) -> float:
-        return round((at - begins).total_seconds() / span * WIDTH, 1)
+        return round((at - begins) / span * WIDTH, 1)
 
     def y(people: int) -> float:
         return round(HEIGHT - people / most * HEIGHT, 1)

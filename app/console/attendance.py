@@ -37,7 +37,7 @@ def attendance(actor: Actor, training_id: UUID) -> Response:
         of={"training": training_id},
         training=attendance_sheet.training(actor, training_id),
         sessions=attendance_live.sessions(actor, training_id),
-        standing=certificates.standing(actor, training_id),
+        standing=attendance_register.standing(actor, training_id),
     )
 
 
@@ -49,7 +49,7 @@ def attendance_sheet_page(actor: Actor, training_id: UUID) -> Response:
     return render("attendance/sheet.html", sheet=sheet, masked=masks.phone)
 
 
-@page("/trainings/<uuid:training_id>/attendance/import", methods=("GET", "POST"))
+@page("/trainings/<uuid:training_id>/attendance/import", methods=("GET", "POST"), upload=True)
 @require("checkins.write")
 def attendance_import(actor: Actor, training_id: UUID) -> Any:
     """The import of attendance from an outside platform."""

@@ -49,7 +49,7 @@ def attendance_live_page(actor: Actor, session_id: UUID) -> Response:
 @require("checkins.write")
 def attendance_mark(actor: Actor, session_id: UUID) -> Any:
     """Checks somebody in by hand."""
-    checkins.find(actor, session_id)
+    attendance_live.find(actor, session_id)
     given = Form(shapes.MarkBody(exclude=("nonce",))).values()
     made = checkins.mark(actor, session_id, given["signup_id"], given["reason"], new_id().hex)
     url = url_for(".attendance_live_page", session_id=session_id)

@@ -27,7 +27,7 @@ from models.checkins import Method, Scan
 from models.checkins import Outcome as ScanOutcome
 from models.crypto import keyring
 from models.labels import Labelled
-from models.trainings import Provider, Training, TrainingSession, TrainingState
+from models.trainings import Training, TrainingSession, TrainingState
 
 COLUMNS = (
     Column("统一社会信用代码", "credit_code", required=True, width=24),
@@ -142,8 +142,8 @@ class _Desk:
 def ground(_actor: Actor, training_id: UUID) -> Any:
     """Returns the training whose attendance is to be imported; raises DomainError.
 
-    `held_elsewhere` says that it is held by others (notice 二（一）1), so that its people need not have
-    signed up here. Raises `not_found`, `training_not_published` or `training_cancelled`.
+    What others hold (`provider`, notice 二（一）1) its people need not have signed up for here. Raises
+    `not_found`, `training_not_published` or `training_cancelled`.
     """
     found = (
         session()
@@ -155,7 +155,7 @@ def ground(_actor: Actor, training_id: UUID) -> Any:
                 Training.state,
                 Training.open_to,
                 Training.seats_per_enterprise,
-                (Training.provider != Provider.own).label("held_elsewhere"),
+                Training.provider,
             ).where(Training.id == training_id)
         )
         .first()

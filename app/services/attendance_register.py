@@ -9,8 +9,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, select
 
 from app import masks
+from app.access import Actor
 from app.prepared import Prepared
 from app.registers import Filter, Register, contains
+from app.transactions import transaction
 from app.workbooks import Column
 from models.base import BEIJING
 from models.checkins import AttendanceCertificate, Method, Outcome, Scan
@@ -91,6 +93,21 @@ def _one_of(name: str, label: str, expression: Any, kind: type[Labelled]) -> Fil
 
     choices = [(one.value, one.label) for one in kind]
     return Filter(name, label, expression == bindparam(name), read, "choice", choices)
+
+
+_STANDING = Prepared(
+    select(_certificate.label("certificate"), func.count().label("people"))
+    .select_from(Signup)
+    .join(Training, Training.id == Signup.training_id)
+    .where(Signup.training_id == bindparam("training"), Signup.state == SignupState.confirmed)
+    .group_by("certificate")
+)
+
+
+@transaction("signups.roster")
+def standing(_actor: Actor, training_id: UUID) -> dict[str, int]:
+    """Returns how many sign-ups of a training stand where with their certificate."""
+    return {row.certificate: row.people for row in _STANDING(training=training_id)}
 
 
 _CERTIFICATES = {one.value: one for one in CertificateState}
