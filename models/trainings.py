@@ -58,6 +58,15 @@ class Audience(Labelled):
     team = "team", "班组"
 
 
+class SignupWindow(Labelled):
+    """Whether a training takes sign-ups; follows from its state, its times and its seats."""
+
+    not_open = "not_open", "未开始报名"
+    open = "open", "报名中"
+    full = "full", "已满，可候补"
+    closed = "closed", "报名已截止"
+
+
 def _announced(training: Any) -> Any:
     return and_(training.state != TrainingState.draft, training.state != TrainingState.discarded)
 

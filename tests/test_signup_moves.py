@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from app.access import Actor, Grant
 from app.errors import DomainError
 from app.prepared import Prepared
 from app.services import seats, signup_moves, signup_reviews, signups, trainings
+from app.services.telephone_signups import sign_up_for
 from models.base import now
 from models.messages import Notice
 from models.signups import Signup
@@ -226,7 +228,7 @@ def test_each_of_many_is_answered(house: House) -> None:
 def test_staff_sign_people_up_by_telephone(house: House) -> None:
     training, attendee = house.world.training(capacity=1), house.world.person()
     people = [signups.Attendee("李质量", str(attendee.phone))]
-    house.act(signups.sign_up_for, training.id, house.enterprise.id, people)
+    house.act(sign_up_for, training.id, house.enterprise.id, people)
     assert house.states(training) == ["confirmed"]
     assert (house.told(house.owner), house.told(attendee)) == (["signup.made_for"], ["signup.made_for"])
     [own] = house.client.get("/api/v1/signups", headers=house.owner.headers).json["items"]
@@ -237,9 +239,9 @@ def test_staff_sign_people_up_by_telephone(house: House) -> None:
         (training.id, elsewhere.id),
         (house.world.training(division_id="js.xz.peixian").id, house.enterprise.id),
     ):
-        assert refusal(lambda there=there: house.act(signups.sign_up_for, *there, one_more)) == "not_found"  # type: ignore[misc]
+        assert refusal(partial(house.act, sign_up_for, *there, one_more)) == "not_found"
     late = house.world.training(closes_at=now())
-    act = lambda: house.act(signups.sign_up_for, late.id, house.enterprise.id, one_more)  # noqa: E731
+    act = partial(house.act, sign_up_for, late.id, house.enterprise.id, one_more)
     assert refusal(act) == "signup_window_closed"
 
 

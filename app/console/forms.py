@@ -79,7 +79,9 @@ class Form:
 
     def page(self, template: str, **values: Any) -> Response:
         """Returns the page of the form, with what was refused and what had been typed."""
-        return render(template, self.refusal.status if self.refusal else 200, form=self, **values)
+        response = render(template, self.refusal.status if self.refusal else 200, form=self, **values)
+        response.headers.update(self.refusal.headers if self.refusal else {})
+        return response
 
     def text(self, name: str) -> str:
         """Returns what stands in a field: what was typed, else what was given."""
@@ -119,7 +121,13 @@ class Form:
 
 def _dotted(name: str) -> str:
     """ "sessions-0-title" → "sessions.0.title", as refusals name the fields."""
-    return re.sub(r"-(\d+)-", r".\1.", name)
+    return re.sub(r"-(\d+)-", lambda m: f".{_place(name[: m.start()], int(m[1]))}.", name)
+
+
+def _place(name: str, number: int) -> int:
+    # Parts are read one after the other: where one was taken out, those behind it move up.
+    numbers = _numbers(name)
+    return numbers.index(number) if number in numbers else number
 
 
 def _numbers(name: str) -> list[int]:

@@ -35,8 +35,8 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
     (
         "培训",
         (
-            Item("培训日历", "calendar-event", "training_calendar", "trainings.desk", ("training_calendar",)),
-            Item("培训列表", "school", "trainings", "trainings.desk", ("training", "signup", "attendance")),
+            Item("培训日历", "calendar-event", "calendar", "trainings.desk", ("calendar",)),
+            Item("培训列表", "school", "trainings", "trainings.desk", ("train", "signup", "attendance")),
         ),
     ),
     (

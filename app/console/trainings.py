@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request, url_for
+from flask import Response, url_for
 
 from app.access import SYSTEM, Actor
+from app.console import rows
 from app.console.forms import Form
 from app.console.frame import done, page, render, require
 from app.console.lists import list_page
+from app.console.trainers import masked
 from app.services import (
     reference,
     signup_desk,
+    trainers,
     training_catalogue,
     training_desk,
     training_notices,
     training_rules,
     trainings,
 )
+from models.base import now
+from models.signups import SignupState
 from models.trainings import Audience, Mode, Provider, TrainingState
 from schemas import trainings as shapes
 from schemas.base import ReasonBody
@@ -40,25 +47,44 @@ def index(actor: Actor) -> Response:
 def training(actor: Actor, training_id: UUID) -> Response:
     """One training: what it is, how it is filled, what may be done, and what happened."""
     found = training_catalogue.at_desk(actor, training_id)
-    own = found["own"]
+    names = reference.division_names(SYSTEM)
+    values: dict[str, Any] = {}
+    if found["own"]:
+        counts = signup_desk.counts(actor, training_id)
+        signups = partial(url_for, ".signups", training_id=training_id)
+        values = {
+            "counts": counts,
+            "by_state": [
+                (state.label, counts.by_state[state], signups(state=state.value))
+                for state in SignupState
+                if state in counts.by_state
+            ],
+            "told": training_notices.count_signed_up(actor, training_id),
+            "trainers": [masked(one) for one in trainers.trainers(actor, training_id)],
+            "history": training_desk.history(actor, training_id),
+        }
     return render(
         "trainings/training.html",
         training=found,
-        divisions=reference.division_names(SYSTEM),
-        counts=signup_desk.counts(actor, training_id) if own else None,
-        told=training_notices.count_signed_up(actor, training_id) if own else 0,
-        history=training_desk.history(actor, training_id) if own else [],
+        divisions=names,
+        invited=_invited(found, names),
+        over=found["ends_at"] <= now(),
+        **values,
     )
+
+
+def _invited(training: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    return "、".join(names.get(one, one) for one in training["open_to"])
 
 
 @page("/trainings/new", methods=("GET", "POST"), endpoint="training_new")
 @require("trainings.manage")
 def create(actor: Actor) -> Any:
     """Writes a draft."""
-    home = actor.home
-    organiser = reference.division_title(SYSTEM, home) if home else ""
-    form = Form(shapes.TrainingBody, training_rules.suggestion(home, organiser))
-    if form.submitted and not _rows_changed():
+    home = next((one for one in reference.divisions(SYSTEM) if one.id == actor.home), None)
+    suggestion = training_rules.suggestion(home.id if home else None, home.name if home else "")
+    form = Form(shapes.TrainingBody, suggestion)
+    if form.submitted and not rows.rearranged():
         with form:
             made = trainings.create(actor, form.values())
             return done("草稿已保存。核对无误后点“发布”，企业才能看到。", _url(made["id"]))
@@ -69,11 +95,11 @@ def create(actor: Actor) -> Any:
 @require("trainings.manage")
 def edit(actor: Actor, training_id: UUID) -> Any:
     """Changes a draft in anything, a published training in what may still change."""
-    given = trainings.content(actor, training_id)
+    given = trainings.editable(actor, training_id)
     published = given["state"] == TrainingState.published
     shape = shapes.TrainingPatch if published else shapes.TrainingBody
     form = Form(shape, training_rules.as_typed(given), partial=published)
-    if form.submitted and not _rows_changed():
+    if form.submitted and not rows.rearranged():
         with form:
             trainings.change(actor, training_id, form.values())
             return done("修改已保存。", _url(training_id))
@@ -83,34 +109,22 @@ def edit(actor: Actor, training_id: UUID) -> Any:
     )
 
 
-def _rows_changed() -> bool:
-    """Whether the form was sent only to have a session more or less, by a browser without scripts."""
-    return "more" in request.form or "less" in request.form
-
-
 def _form_page(actor: Actor, form: Form, **values: Any) -> Response:
     divisions = reference.divisions(SYSTEM)
+    names = {one.id: one.short_name for one in divisions}
+    given = values.get("given")
     manage = actor.acting("trainings.manage")
     return form.page(
         "trainings/form.html",
-        sessions=session_rows(form),
+        sessions=rows.shown(form, "sessions"),
         choices={name: [(one.value, one.label) for one in kind] for name, kind in _CHOICES.items()},
         own=[one for one in divisions if manage.reaches_division(one.id)],
         city=next(one for one in divisions if one.kind == "city"),
         counties=[one for one in divisions if one.kind == "county"],
-        names={one.id: one.short_name for one in divisions},
+        names=names,
+        invited=_invited(given, names) if given else "",
         **values,
     )
-
-
-def session_rows(form: Form) -> list[str]:
-    """Returns the prefixes of the rows to be shown, after one was asked for or taken away."""
-    rows = form.rows("sessions")
-    if "less" in request.form:
-        rows = [row for row in rows if row != request.form["less"]]
-    if "more" in request.form or not rows:
-        rows.append(f"sessions-{max((int(row.split('-')[1]) for row in rows), default=-1) + 1}-")
-    return rows
 
 
 @page("/trainings/<uuid:training_id>/publish", methods=("POST",), endpoint="training_publish")
@@ -133,7 +147,7 @@ def copy(actor: Actor, training_id: UUID) -> Any:
 @require("trainings.manage")
 def cancel(actor: Actor, training_id: UUID) -> Any:
     """Cancels a published training, discards a draft."""
-    trainings.content(actor, training_id)
+    trainings.editable(actor, training_id)
     cancelled = trainings.cancel(actor, training_id, Form(ReasonBody).values()["reason"])
     told = cancelled["state"] == TrainingState.cancelled
     return done("培训已取消，已通知报名人员。" if told else "草稿已作废。", _url(training_id))

@@ -27,7 +27,7 @@ _SCANS = Listing(
     outcome=Scan.outcome == bindparam("outcome"),
 )
 
-_ATTENDED = (
+ATTENDED = (
     select(func.count())
     .where(Scan.signup_id == Signup.id, Scan.outcome == Outcome.accepted)
     .scalar_subquery()
@@ -43,7 +43,7 @@ _ROSTER = Listing(
         Signup.enterprise_name,
         as_text(Signup.state),
         Signup.waiting_no,
-        _ATTENDED,
+        ATTENDED,
     ).where(Signup.training_id == bindparam("training")),
     [Signup.id],
     state=Signup.state == bindparam("state"),

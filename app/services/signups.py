@@ -1,4 +1,4 @@
-"""Sign-ups: what enterprises do with them, and signing up by telephone."""
+"""Sign-ups: what enterprises do with them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from app import audit, outbox
+from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.pagination import Listing, Page
 from app.prepared import Prepared
-from app.services import enterprises, memberships, people, seats
+from app.services import enterprises, people, seats
 from app.transactions import session, transaction
 from models.base import new_id, now
 from models.columns import new_code_number
 from models.crypto import keyring
 from models.enterprises import Enterprise
-from models.people import RoleGrant
 from models.signups import ACTIVE, Signup, SignupState
 from models.trainings import Training, TrainingState
 
@@ -65,37 +64,10 @@ def sign_up(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: lis
     `training_started`, `division_not_invited`, `enterprise_not_eligible`, `enterprise_seats_exceeded`,
     `seats_insufficient` or `attendee_duplicate`.
     """
-    return _sign_up(actor, training_id, enterprise_id, attendees)
+    return enter(actor, training_id, enterprise_id, attendees)
 
 
-@transaction("signups.review")
-def sign_up_for(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: list[Attendee]) -> list[Any]:
-    """Signs people up on behalf of an enterprise that telephoned, by the rules of `sign_up`.
-
-    Training and enterprise are of the actor's divisions. The enterprise's members and the attendees are
-    told. Raises what `sign_up` raises.
-    """
-    rows = _sign_up(actor, training_id, enterprise_id, attendees, on_behalf=True)
-    _tell_of_it(SYSTEM, enterprise_id, rows)
-    return rows
-
-
-@transaction(None)
-def _tell_of_it(_actor: Actor, enterprise_id: UUID, rows: list[Any]) -> None:
-    members = select(RoleGrant.user_id).where(*memberships.of(enterprise_id))
-    told = set(session().execute(members).scalars()) | {row["attendee_user_id"] for row in rows}
-    found = select(Signup, Training.title).join(Training, Training.id == Signup.training_id)
-    first, title = session().execute(found.where(Signup.id == rows[0]["id"])).one()
-    outbox.notify_many(
-        told - {None},
-        "signup.made_for",
-        first,
-        "主办单位已代为报名",
-        f"“{title}”已由主办单位代为报名 {len(rows)} 人，当前{first.state.label}。",
-    )
-
-
-def _sign_up(
+def enter(
     actor: Actor,
     training_id: UUID,
     enterprise_id: UUID,
@@ -103,6 +75,7 @@ def _sign_up(
     *,
     on_behalf: bool = False,
 ) -> list[Any]:
+    """Does what `sign_up` says, in the act that is under way."""
     grounds = grounds_of(actor, training_id, enterprise_id)
     check_open(grounds)
     indexes = [keyring().blind_index(attendee.phone) for attendee in attendees]

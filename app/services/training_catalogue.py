@@ -24,18 +24,25 @@ from app.services.training_rules import SPAN
 from app.transactions import session, transaction
 from models.base import now
 from models.columns import as_text
-from models.trainings import Audience, Mode, Training, TrainingSession, TrainingState
+from models.trainings import Audience, Mode, Provider, SignupWindow, Training, TrainingSession, TrainingState
 
 # Read when the statement runs, so that one statement serves for good.
 _NOW: Any = bindparam("now", callable_=now, type_=DateTime(timezone=True))
 _EARLIEST: Any = bindparam("earliest", callable_=lambda: now() - SPAN, type_=DateTime(timezone=True))
 
-_SIGNUP_STATE = case(
-    (Training.state == TrainingState.draft, "not_open"),
-    (or_(Training.state == TrainingState.cancelled, Training.closes_at <= _NOW), "closed"),
-    (Training.opens_at > _NOW, "not_open"),
-    (Training.taken >= Training.capacity, "full"),
-    else_="open",
+SIGNUP_WINDOW = case(
+    (Training.state == TrainingState.draft, SignupWindow.not_open.value),
+    (
+        or_(
+            Training.state == TrainingState.cancelled,
+            Training.state == TrainingState.discarded,
+            Training.closes_at <= _NOW,
+        ),
+        SignupWindow.closed.value,
+    ),
+    (Training.opens_at > _NOW, SignupWindow.not_open.value),
+    (Training.taken >= Training.capacity, SignupWindow.full.value),
+    else_=SignupWindow.open.value,
 )
 
 
@@ -60,7 +67,7 @@ _ITEM: tuple[Any, ...] = (
     Training.taken,
     Training.waiting,
     (Training.capacity - Training.taken).label("remaining"),
-    _SIGNUP_STATE.label("signup_state"),
+    SIGNUP_WINDOW.label("signup_state"),
 )
 _COUNT = (
     select(func.count())
@@ -145,21 +152,50 @@ def catalogue(
         state=state,
         mode=mode,
         audience=audience,
-        division=[division[:end] for end in _ends(division)] if division else None,
+        division=[division[:end] for end in ends(division)] if division else None,
         q=like(q),
         since=since,
         until=until,
     )
 
 
-def _ends(path: str) -> list[int]:
-    """Where the path of each division above ends, and of the division itself."""
+def ends(path: str) -> list[int]:
+    """Returns where the path of each division above ends, and of the division itself."""
     return [place for place, character in enumerate(path) if character == "."] + [len(path)]
 
 
 @transaction("trainings.read")
 def details(_actor: Actor, training_id: UUID) -> dict[str, Any]:
     """Returns a training with its sessions; raises DomainError `not_found`."""
+    return _details(training_id)
+
+
+@transaction("trainings.desk")
+def at_desk(actor: Actor, training_id: UUID) -> dict[str, Any]:
+    """Returns what `details` does, with labels, and as `own` whether it is of the actor's divisions to run.
+
+    Raises DomainError `not_found`.
+    """
+    found = _details(training_id)
+    runs = actor.may("trainings.manage")
+    own = runs and actor.acting("trainings.manage").reaches_division(found["division_id"])
+    labels = {name: kinds[found[name]] for name, kinds in _LABELS.items()}
+    return {**found, **labels, "own": own}
+
+
+_LABELS = {
+    name: {one.value: one for one in kind}
+    for name, kind in {
+        "state": TrainingState,
+        "mode": Mode,
+        "provider": Provider,
+        "audience": Audience,
+        "signup_state": SignupWindow,
+    }.items()
+}
+
+
+def _details(training_id: UUID) -> dict[str, Any]:
     found = session().execute(_DETAIL, {"id": training_id}).mappings().first()
     if found is None:
         raise DomainError("not_found")

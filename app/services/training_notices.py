@@ -32,11 +32,7 @@ def tell_signed_up(
 
     A second one of the same kind and `once` is the same one, as in `outbox.notify`.
     """
-    active = (Signup.training_id == training_id, Signup.state.in_(ACTIVE))
-    people = union(
-        select(Signup.created_by.label("user_id")).where(*active),
-        select(Signup.attendee_user_id).where(*active, Signup.attendee_user_id.is_not(None)),
-    ).subquery()
+    people = _signed_up(training_id)
     values = {
         "id": _NEW_ID,
         "user_id": people.c.user_id,
@@ -55,3 +51,17 @@ def tell_signed_up(
         .from_select(list(values), notices, include_defaults=False)
         .on_conflict_do_nothing(index_elements=["dedupe_key"])
     )
+
+
+@transaction("trainings.manage")
+def count_signed_up(_actor: Actor, training_id: UUID) -> int:
+    """Returns how many people `tell_signed_up` would tell."""
+    return session().execute(select(func.count()).select_from(_signed_up(training_id))).scalar_one()
+
+
+def _signed_up(training_id: UUID) -> Any:
+    active = (Signup.training_id == training_id, Signup.state.in_(ACTIVE))
+    return union(
+        select(Signup.created_by.label("user_id")).where(*active),
+        select(Signup.attendee_user_id).where(*active, Signup.attendee_user_id.is_not(None)),
+    ).subquery()

@@ -14,7 +14,7 @@ from sqlalchemy import String
 
 from app.errors import DomainError
 from models.base import now
-from models.trainings import LIMITS, Mode, Training, TrainingSession
+from models.trainings import LIMITS, Audience, Mode, Provider, Training, TrainingSession
 
 CHECKIN_BEFORE = timedelta(minutes=60)
 """How long before its start check-in to a session opens, unless said otherwise."""
@@ -61,6 +61,42 @@ def complete(given: Values) -> Values:
         values["starts_at"] = min(session["starts_at"] for session in values["sessions"])
         values["ends_at"] = max(session["ends_at"] for session in values["sessions"])
     return values
+
+
+def as_typed(values: Values) -> Values:
+    """Returns a complete training as a person types it: what follows from something else is left out."""
+    typed = dict(values)
+    for name in DEADLINES:
+        typed[name] = None if values[name] == values["closes_at"] else values[name]
+    typed["sessions"] = []
+    for session in values["sessions"]:
+        given = {name: session[name] for name in ("title", "starts_at", "ends_at")}
+        default = _session(session["number"], given | {"title": None})
+        kept = {name: None if session[name] == default[name] else session[name] for name in _FOLLOWING}
+        typed["sessions"].append(given | kept)
+    return typed
+
+
+_FOLLOWING = ("title", "checkin_from", "checkin_until")
+
+
+def suggestion(division_id: str | None, organiser: str) -> Values:
+    """Returns what a new training begins with: a morning in two weeks, sign-up until the evening before."""
+    starts = (now() + timedelta(days=14)).replace(hour=9, minute=0, second=0, microsecond=0)
+    return {
+        "mode": Mode.onsite,
+        "provider": Provider.own,
+        "audience": Audience.quality_lead,
+        "organiser": organiser,
+        "division_id": division_id,
+        "open_to": [division_id],
+        "capacity": 50,
+        "seats_per_enterprise": 2,
+        "certificate_percent": 100,
+        "opens_at": now().replace(second=0, microsecond=0),
+        "closes_at": (starts - timedelta(days=1)).replace(hour=18),
+        "sessions": [{"starts_at": starts, "ends_at": starts + timedelta(hours=3)}],
+    }
 
 
 def _session(number: int, given: Values) -> Values:

@@ -47,6 +47,7 @@ FIELDS = (
     "starts_at",
     "ends_at",
 )
+_OVER = (TrainingState.cancelled, TrainingState.discarded)
 _SESSION_FIELDS = ("number", "title", "starts_at", "ends_at", "checkin_from", "checkin_until")
 _CONTENT = select(*(getattr(Training, name) for name in FIELDS))
 _SESSIONS = select(*(getattr(TrainingSession, name) for name in _SESSION_FIELDS)).order_by(
@@ -123,7 +124,7 @@ def change(actor: Actor, training_id: UUID, changes: dict[str, Any]) -> dict[str
     `permission_denied`, `capacity_below_taken` or `session_has_scans`.
     """
     training = seats.hold(actor, training_id)
-    if training.state == TrainingState.cancelled:
+    if training.state in _OVER:
         raise DomainError("training_cancelled")
     published = training.state == TrainingState.published
     before = _content(training_id)
@@ -194,6 +195,15 @@ def _replace_sessions(training_id: UUID, values: dict[str, Any]) -> None:
             )
     except IntegrityError:
         raise DomainError("session_has_scans", fields={"sessions": ["已有扫码记录的场次不能删除"]}) from None
+
+
+@transaction("trainings.manage")
+def editable(_actor: Actor, training_id: UUID) -> dict[str, Any]:
+    """Returns what `change` may change, with the state that decides what; raises what `change` raises."""
+    found = session().execute(select(Training.state).where(Training.id == training_id)).scalar()
+    if found in _OVER:
+        raise DomainError("training_cancelled")
+    return {**_content(training_id), "state": found}
 
 
 @transaction("trainings.manage")
