@@ -10,6 +10,7 @@ from sqlalchemy import insert
 
 from app.access import Actor
 from app.prepared import Prepared
+from config.settings import settings
 from models.audit import AuditEvent
 from models.base import Base, new_id
 
@@ -29,7 +30,8 @@ def record(
     Args:
         verb: "signup.cancelled": the subject's noun and what happened to it.
         subject: the row, or (table name, id) on hot paths.
-        division: whose the act is; else the subject's own division, else the actor's.
+        division: whose the act is; else the subject's own division, else the actor's, else the one that
+            runs the service, so that each act is in somebody's audit.
         detail: facts without personal data.
     """
     table, subject_id = subject if isinstance(subject, tuple) else (subject.__tablename__, subject.id)  # type: ignore[attr-defined]
@@ -39,7 +41,10 @@ def record(
         verb=verb,
         subject_type=table,
         subject_id=str(subject_id),
-        division_id=division or getattr(subject, "division_id", None) or actor.home,
+        division_id=division
+        or getattr(subject, "division_id", None)
+        or actor.home
+        or settings().home_division,
         detail=detail,
         request_id=structlog.contextvars.get_contextvars().get("request_id"),
     )

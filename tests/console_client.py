@@ -18,10 +18,9 @@ from tests.builders import Person, World
 
 
 @dataclass
-class Desk:
-    """Somebody at a desk, with a browser of their own."""
+class Browser:
+    """A browser with its own cookies."""
 
-    person: Person
     client: FlaskClient
 
     def get(self, path: str, **query: Any) -> TestResponse:
@@ -43,10 +42,18 @@ class Desk:
     def token(self) -> str:
         """The token against forged forms, as a page carries it."""
         found = re.search(
-            r'name="csrf-token" content="([^"]+)"', self.get("/console/").get_data(as_text=True)
+            r'name="csrf-token" content="([^"]+)"',
+            self.client.get("/console/sign-in", follow_redirects=True).get_data(as_text=True),
         )
         assert found
         return found[1]
+
+
+@dataclass
+class Desk(Browser):
+    """Somebody who is signed in at a desk."""
+
+    person: Person
 
 
 def desk(world: World, role: str, scope_id: str = "js.xz.fengxian", *, name: str = "赵经办") -> Desk:
@@ -79,7 +86,7 @@ def desk_of(world: World, person: Person, division_id: str = "js.xz") -> Desk:
     client = world.app.test_client()
     with client.session_transaction() as cookie:
         cookie["token"] = pair.access_token
-    return Desk(person, client)
+    return Desk(client, person)
 
 
 def text_of(response: TestResponse) -> str:

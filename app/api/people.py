@@ -9,7 +9,7 @@ from flask import Response, jsonify
 from app import masks
 from app.access import Actor
 from app.api.frame import Blueprint, public, require
-from app.services import people, personal_data, reference, staff
+from app.services import people, personal_data, reference, scan_requests, staff
 from schemas import people as shapes
 
 blp = Blueprint("people", __name__, description="人员：登录、本人信息、注销")
@@ -129,15 +129,6 @@ def withdraw_closure(actor: Actor) -> Any:
     return _me(actor, personal_data.withdraw_closure(actor))
 
 
-@blp.route("/people/staff-sign-in", methods=["POST"])
-@public
-@blp.arguments(shapes.StaffSignInBody)
-@blp.response(200, shapes.TokenPair)
-def staff_sign_in(_actor: Actor, body: dict[str, Any]) -> Any:
-    """工作人员用用户名和密码登录"""
-    return _tokens(staff.sign_in(**body))
-
-
 @blp.route("/people/staff", methods=["POST"])
 @require("people.manage")
 @blp.arguments(shapes.StaffBody)
@@ -145,3 +136,19 @@ def staff_sign_in(_actor: Actor, body: dict[str, Any]) -> Any:
 def create_staff(actor: Actor, body: dict[str, Any]) -> Any:
     """新增工作人员账号"""
     return staff.create(actor, **body)
+
+
+@blp.route("/people/scan-requests/<number>")
+@require("people.self")
+@blp.response(200, shapes.ScanRequestOut)
+def scan_request(actor: Actor, number: str) -> Any:
+    """电脑上等待扫码的请求：登录或绑定"""
+    return scan_requests.read(actor, number)
+
+
+@blp.route("/people/scan-requests/<number>/confirm", methods=["POST"])
+@require("people.self")
+@blp.response(204)
+def confirm_scan_request(actor: Actor, number: str) -> None:
+    """确认电脑上的登录或绑定，只能一次"""
+    scan_requests.confirm(actor, number)

@@ -11,6 +11,11 @@ from app.console.frame import POLICY, blp, csrf, fingerprint, refuse_forged
 
 # The pages, by domain; importing one registers its routes.
 PAGES = (
+    "account",
+    "accounts",
+    "audit_trail",
+    "organisations",
+    "sign_in",
     "filters",
     "home",
     "lists",

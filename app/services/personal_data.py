@@ -19,7 +19,7 @@ from models.crypto import keyring
 from models.enterprises import MembershipRequest
 from models.lifecycle import move
 from models.messages import Notice
-from models.people import Consent, RoleGrant, SignIn, StaffAccount, User, UserState
+from models.people import Consent, RecoveryCode, RoleGrant, SignIn, StaffAccount, User, UserState
 from models.requests import IdempotencyKey
 from models.signups import Signup
 
@@ -80,7 +80,10 @@ def close_account(actor: Actor, user_id: UUID, *, at_once: bool = False) -> None
     move(user, UserState.closed)
     user.name = user.phone = user.phone_index = user.mp_openid = user.unionid = user.closing_at = None
     people.end_sign_ins(user.id, "closed")
-    for model in (RoleGrant, StaffAccount, Notice, IdempotencyKey, MembershipRequest):
+    session().execute(
+        update(StaffAccount).where(StaffAccount.wechat_user_id == user.id).values(wechat_user_id=None)
+    )
+    for model in (RoleGrant, RecoveryCode, StaffAccount, Notice, IdempotencyKey, MembershipRequest):
         session().execute(delete(model).where(model.user_id == user.id))
     for signup_id in session().execute(select(Signup.id).where(Signup.attendee_user_id == user.id)).scalars():
         session().execute(

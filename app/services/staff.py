@@ -1,150 +1,233 @@
-"""Staff accounts: user name, password and role (GB/T 22239 身份鉴别、访问控制)."""
+"""Accounts of staff, as an administrator keeps them (GB/T 22239 身份鉴别、访问控制).
+
+An account belongs to a division: the one its role is in, or the whole city for those of agencies and
+banks. An administrator reaches the accounts of the divisions administered, and no others.
+"""
 
 from __future__ import annotations
 
-import secrets
-import string
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from app import audit
+from app import audit, passwords
 from app.access import ROLES, SYSTEM, Actor
 from app.errors import DomainError
-from app.services import people
+from app.services import proofs, roles, staff_sign_ins
+from app.services.roles import OF_STAFF
 from app.transactions import session, transaction
-from models.base import now
-from models.people import RoleGrant, StaffAccount, User
+from config.settings import settings
+from models.agencies import Agency
+from models.financing import Bank
+from models.lifecycle import move
+from models.people import AccountState, RoleGrant, StaffAccount, User
 from models.reference import Division
 
-PASSWORD_LIFE = timedelta(days=180)
-FAILURES = 5
-"""Wrong passwords in a row before the account is locked; each further one doubles the minute."""
-
-_hasher = PasswordHasher()
-_NOBODYS_HASH = _hasher.hash(
-    secrets.token_urlsafe(16)
-)  # so that an unknown name takes as long as a wrong password
+ADMINISTRATOR = "system_administrator"
 
 
 @dataclass(frozen=True)
 class Made:
-    """A new account; the password is told once and stored as a hash."""
+    """An account and a password that serves for one sign-in: told once and stored as a hash."""
 
+    account_id: UUID
     user_id: UUID
     login_name: str
-    initial_password: str
+    initial_password: str = field(repr=False)
 
 
 @transaction("people.manage")
-def create(actor: Actor, login_name: str, name: str, role: str, division_id: str) -> Made:
+def create(actor: Actor, login_name: str, name: str, role: str, scope_id: str) -> Made:
     """Creates an account with a generated password that must be replaced at the first sign-in.
+
+    Args:
+        scope_id: the division, agency or bank that the role is held in.
 
     Raises DomainError `scope_unknown`, `permission_denied` (outside the administrator's divisions)
     or `login_name_taken`.
     """
-    if ROLES.get(role) != "division" or session().get(Division, division_id) is None:
+    division_id = _division_of(actor, role, scope_id)
+    return _create(SYSTEM, actor, login_name, name, role, scope_id, division_id)
+
+
+def _division_of(actor: Actor, role: str, scope_id: str) -> str:
+    """Returns the division that an account with that role belongs to; raises as `create` does."""
+    division_id = _home(ROLES[role], scope_id) if role in OF_STAFF else None
+    if division_id is None:
         raise DomainError("scope_unknown")
     if not actor.reaches_division(division_id):
         raise DomainError("permission_denied")
-    return _create(SYSTEM, actor.user_id, login_name, name, role, division_id)
+    return division_id
+
+
+def _home(kind: str, scope_id: str) -> str | None:
+    if kind == "division":
+        return scope_id if session().get(Division, scope_id) else None
+    try:
+        found = session().get(Agency if kind == "agency" else Bank, UUID(scope_id))
+    except ValueError:
+        return None
+    return settings().home_division if found else None
 
 
 @transaction(None)
 def _create(
-    actor: Actor, granted_by: UUID | None, login_name: str, name: str, role: str, division_id: str
+    _system: Actor, by: Actor, login_name: str, name: str, role: str, scope_id: str, division_id: str
 ) -> Made:
-    password = _generate()
+    password = passwords.generated()
     user = User(name=name)
-    account = StaffAccount(user_id=user.id, login_name=login_name, password_hash=_hasher.hash(password))
-    grant = RoleGrant(
-        user_id=user.id, role=role, scope_type="division", scope_id=division_id, granted_by=granted_by
+    account = StaffAccount(
+        user_id=user.id,
+        division_id=division_id,
+        login_name=login_name,
+        password_hash=passwords.hashed(password),
     )
     session().add(user)
     session().flush()
-    session().add_all([account, grant])
+    session().add(account)
     try:
         session().flush()
     except IntegrityError:
-        raise DomainError("login_name_taken") from None
-    audit.record(
-        Actor(granted_by) if granted_by else actor, "staff.created", account, role=role, division=division_id
-    )
-    return Made(user.id, login_name, password)
+        message = DomainError("login_name_taken").message
+        raise DomainError("login_name_taken", fields={"login_name": [message]}) from None
+    roles.grant(SYSTEM, user.id, role, ROLES[role], scope_id, by.user_id)
+    audit.record(by, "staff.created", account, role=role, scope=scope_id)
+    return Made(account.id, user.id, login_name, password)
 
 
 @transaction(None)
 def create_administrator(actor: Actor, login_name: str, division_id: str) -> Made | None:
     """Creates the first system administrator; returns None when there is one already."""
-    held = select(func.count()).select_from(RoleGrant).where(RoleGrant.role == "system_administrator")
+    held = select(func.count()).select_from(RoleGrant).where(RoleGrant.role == ADMINISTRATOR)
     if session().execute(held).scalar_one():
         return None
-    return _create(actor, None, login_name, "系统管理员", "system_administrator", division_id)
+    return _create(actor, actor, login_name, "系统管理员", ADMINISTRATOR, division_id, division_id)
 
 
-def sign_in(login_name: str, password: str, new_password: str | None) -> people.SignedIn:
-    """Signs a member of staff in by password.
+# --- what an administrator does with an account; each ends its sign-ins where its powers change
 
-    Raises DomainError `staff_sign_in_failed`, `staff_locked`, `password_change_required` (first sign-in,
-    or the password is older than 180 days, and no new one was given) or `password_too_weak`.
+
+def _hold(actor: Actor, account_id: UUID, *, own: bool = False) -> StaffAccount:
+    """Returns an account in reach, held; raises DomainError `not_found` or, unless `own`, `own_account`."""
+    wanted = select(StaffAccount).where(StaffAccount.id == account_id)
+    found = session().execute(wanted.with_for_update().execution_options(populate_existing=True)).scalar()
+    if found is None:
+        raise DomainError("not_found")
+    if found.user_id == actor.user_id and not own:
+        raise DomainError("own_account")
+    return found
+
+
+@transaction("people.manage")
+def disable(actor: Actor, account_id: UUID) -> None:
+    """Takes an account out of use and ends its sign-ins.
+
+    Raises DomainError `not_found`, `own_account` or `last_administrator`; IllegalMove.
     """
-    answer = _sign_in(SYSTEM, login_name, password, new_password)
-    if isinstance(answer, DomainError):
-        raise answer
-    return answer
+    administrators = hold_administrators(SYSTEM)
+    account = _hold(actor, account_id)
+    move(account, AccountState.disabled)
+    _keep_one(administrators, account)
+    _end(SYSTEM, account, "disabled")
+    audit.record(actor, "staff.disabled", account)
+
+
+@transaction("people.manage")
+def enable(actor: Actor, account_id: UUID) -> None:
+    """Takes an account into use again; raises DomainError `not_found`, `own_account`; IllegalMove."""
+    account = _hold(actor, account_id)
+    move(account, AccountState.active)
+    audit.record(actor, "staff.enabled", account)
+
+
+@transaction("people.manage")
+def reset_password(actor: Actor, account_id: UUID) -> Made:
+    """Gives an account a generated password, to be replaced at the next sign-in; ends lock and sign-ins.
+
+    Raises DomainError `not_found` or `own_account`.
+    """
+    account, password = _hold(actor, account_id), passwords.generated()
+    account.password_hash, account.password_set_at = passwords.hashed(password), None
+    proofs.forgive(account)
+    _end(SYSTEM, account, "password_reset")
+    audit.record(actor, "staff.password_reset", account)
+    return Made(account.id, account.user_id, account.login_name, password)
+
+
+@transaction("people.manage")
+def reset_second_factor(actor: Actor, account_id: UUID) -> None:
+    """Takes authenticator, recovery codes and WeChat away; the next sign-in makes them anew.
+
+    Raises DomainError `not_found` or `own_account`.
+    """
+    account = _hold(actor, account_id)
+    account.wechat_user_id = None
+    _clear(SYSTEM, account)
+    audit.record(actor, "staff.second_factor_reset", account)
+
+
+@transaction("people.manage")
+def rename(actor: Actor, account_id: UUID, name: str) -> None:
+    """Corrects the name of a member of staff; raises DomainError `not_found`."""
+    account = _hold(actor, account_id, own=True)
+    _rename(SYSTEM, account.user_id, name)
+    audit.record(actor, "staff.renamed", account)
+
+
+@transaction("people.manage")
+def change_role(actor: Actor, account_id: UUID, role: str, scope_id: str) -> None:
+    """Gives an account another role or scope, and ends its sign-ins.
+
+    Raises DomainError `not_found`, `own_account`, `scope_unknown`, `permission_denied`, `role_conflict`
+    or `last_administrator`.
+    """
+    administrators = hold_administrators(SYSTEM)
+    account = _hold(actor, account_id)
+    account.division_id = _division_of(actor, role, scope_id)
+    if role != ADMINISTRATOR:
+        _keep_one(administrators, account)
+    roles.replace(SYSTEM, account.user_id, role, ROLES[role], scope_id, actor.user_id)
+    _end(SYSTEM, account, "role_changed")
+    audit.record(actor, "staff.role_changed", account, role=role, scope=scope_id)
 
 
 @transaction(None)
-def _sign_in(
-    actor: Actor, login_name: str, password: str, new_password: str | None
-) -> people.SignedIn | DomainError:
-    # Refusals are returned, not raised: the count of failures must stay.
-    account = (
-        session()
-        .execute(select(StaffAccount).where(StaffAccount.login_name == login_name).with_for_update())
-        .scalar()
+def hold_administrators(_system: Actor) -> set[UUID]:
+    """Returns the people who are system administrators with an account in use; holds them all.
+
+    Of two who would take the last two out of use at once, the second waits here, and sees one.
+    """
+    active = (
+        select(StaffAccount.user_id)
+        .join(RoleGrant, RoleGrant.user_id == StaffAccount.user_id)
+        .where(RoleGrant.role == ADMINISTRATOR, StaffAccount.state == AccountState.active)
+        .order_by(StaffAccount.id, RoleGrant.id)
+        .with_for_update(of=(StaffAccount, RoleGrant))
     )
-    if account is not None and account.locked_until is not None and account.locked_until > now():
-        wait = round((account.locked_until - now()).total_seconds()) + 1
-        return DomainError("staff_locked", headers={"Retry-After": str(wait)}, retry_after=wait)
-    try:
-        _hasher.verify(account.password_hash if account else _NOBODYS_HASH, password)
-    except VerifyMismatchError:
-        if account is not None:
-            account.failures += 1
-            if account.failures >= FAILURES:
-                account.locked_until = now() + timedelta(minutes=2 ** min(account.failures - FAILURES, 10))
-            audit.record(actor, "staff.sign_in_failed", account, failures=account.failures)
-        return DomainError("staff_sign_in_failed")
-    if account is None:
-        return DomainError("staff_sign_in_failed")
-    if new_password is not None:
-        if not _strong(new_password, login_name) or new_password == password:
-            return DomainError("password_too_weak")
-        account.password_hash, account.password_set_at = _hasher.hash(new_password), now()
-        people.end_sign_ins(account.user_id, "password_changed")
-        audit.record(actor, "staff.password_set", account)
-    if account.password_set_at is None or account.password_set_at + PASSWORD_LIFE < now():
-        return DomainError("password_change_required")
-    account.failures, account.locked_until = 0, None
-    return people.open_sign_in(actor, account.user_id, "staff")
+    return set(session().execute(active).scalars())
 
 
-def _strong(password: str, login_name: str) -> bool:
-    classes = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum())
-    held = sum(any(test(character) for character in password) for test in classes)
-    return len(password) >= 8 and held >= 3 and not (login_name and login_name.lower() in password.lower())
+def _keep_one(administrators: set[UUID], account: StaffAccount) -> None:
+    if administrators == {account.user_id}:
+        raise DomainError("last_administrator")
 
 
-def _generate() -> str:
-    # Without the letters that people misread: the password is typed from a screen.
-    alphabet = "".join(sorted(set(string.ascii_letters + string.digits) - set("0OoIl1")))
-    while True:
-        password = "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(3))
-        if _strong(password, ""):
-            return password
+# Sign-ins and names are their owner's alone: the program acts for the administrator.
+
+
+@transaction(None)
+def _end(_system: Actor, account: StaffAccount, reason: str) -> None:
+    staff_sign_ins.end(account, reason)
+
+
+@transaction(None)
+def _clear(_system: Actor, account: StaffAccount) -> None:
+    proofs.clear_second_factor(account)
+    staff_sign_ins.end(account, "second_factor_reset")
+
+
+@transaction(None)
+def _rename(_system: Actor, user_id: UUID, name: str) -> None:
+    session().execute(select(User).where(User.id == user_id)).scalar_one().name = name

@@ -6,21 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, outbox
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import people
+from app.services import people, roles
 from app.transactions import session, transaction
-from models.base import new_id
 from models.crypto import keyring
-from models.people import RoleGrant, User, UserState
+from models.people import RoleGrant, User
 from models.trainings import Training, TrainingState
 
 ROLE = "trainer"
-APART = ("system_administrator", "auditor")
-"""Roles whose holders do no business (separation of duties 三员)."""
 
 
 @transaction("trainings.manage")
@@ -68,23 +64,11 @@ def _training(training_id: UUID) -> Training:
 
 
 @transaction(None)
-def _grant(_actor: Actor, training_id: UUID, user_id: UUID, granted_by: UUID | None) -> bool:
-    active = select(User.id).where(User.id == user_id, User.state == UserState.active)
-    if session().execute(active).first() is None:
-        raise DomainError("trainer_unknown")
-    apart = select(RoleGrant.id).where(RoleGrant.user_id == user_id, RoleGrant.role.in_(APART))
-    if session().execute(apart.limit(1)).first():
-        raise DomainError("role_conflict")
-    granted = insert(RoleGrant).values(
-        id=new_id(),
-        user_id=user_id,
-        role=ROLE,
-        scope_type="training",
-        scope_id=str(training_id),
-        granted_by=granted_by,
-    )
-    made = granted.on_conflict_do_nothing(index_elements=["user_id", "role", "scope_id"])
-    return session().execute(made.returning(RoleGrant.id)).first() is not None
+def _grant(actor: Actor, training_id: UUID, user_id: UUID, granted_by: UUID | None) -> bool:
+    try:
+        return roles.grant(actor, user_id, ROLE, "training", str(training_id), granted_by)
+    except DomainError as refusal:
+        raise DomainError("trainer_unknown") if refusal.code == "not_found" else refusal from None
 
 
 @transaction(None)

@@ -1,0 +1,149 @@
+"""The audit trail as an auditor reads it: who did what to what, and when (GB/T 22239 安全审计)."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
+
+from app import masks
+from app.access import ROLE_NAMES, SYSTEM, Actor
+from app.registers import Filter, Register, division, since, until
+from app.transactions import session, transaction
+from app.verbs import VERBS
+from app.workbooks import Column
+from app.workbooks.columns import Kind
+from models.audit import AuditEvent
+from models.people import StaffAccount, User
+
+SUBJECTS: dict[str, str] = {
+    "agencies": "帮扶机构",
+    "attendance_certificates": "培训证明",
+    "banks": "合作银行",
+    "enterprises": "企业",
+    "membership_requests": "加入申请",
+    "signups": "报名",
+    "staff_accounts": "工作人员账号",
+    "training_sessions": "培训场次",
+    "trainings": "培训",
+    "transfers": "导入导出",
+    "users": "用户",
+}
+
+DETAILS: dict[str, str] = {
+    "accepted": "有效",
+    "client": "登录方式",
+    "ended": "退出数",
+    "enterprise": "企业",
+    "failures": "连续失败次数",
+    "fields": "修改项",
+    "file": "文件",
+    "invitation": "邀请",
+    "kind": "种类",
+    "outcome": "结果",
+    "people": "人数",
+    "reason": "原因",
+    "register": "台账",
+    "role": "角色",
+    "rows": "行数",
+    "scans": "扫码数",
+    "scope": "范围",
+    "source": "来源",
+    "to": "转给",
+    "trainer": "讲师",
+    "user_id": "用户",
+    "why": "缘由",
+}
+
+
+@transaction(None)
+def who(_system: Actor, user_ids: set[UUID]) -> dict[UUID, str]:
+    """Returns what people are called in the audit trail: staff in full, others with the name masked."""
+    columns = (User.id, User.name, StaffAccount.login_name)
+    found = select(*columns).outerjoin(StaffAccount, StaffAccount.user_id == User.id)
+    return {
+        one.id: f"{one.name}（{one.login_name}）"
+        if one.login_name
+        else f"{masks.name(one.name) or '未填姓名'}（小程序用户）"
+        for one in session().execute(found.where(User.id.in_(user_ids)))
+    }
+
+
+def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    names = who(SYSTEM, {row["user_id"] for row in rows if row["user_id"]})
+    for row in rows:
+        row["who"] = names.get(row["user_id"], "系统") if row["user_id"] else "系统"
+        row["what"] = VERBS.get(row["verb"], row["verb"])
+        row["about"] = SUBJECTS.get(row["subject_type"], row["subject_type"])
+        facts = [
+            f"{DETAILS.get(name, name)}：{_said(value)}" for name, value in row["detail"].items() if value
+        ]
+        row["said"] = "；".join(facts)
+    return rows
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return "、".join(map(str, value))
+    return ROLE_NAMES.get(value, value) if isinstance(value, str) else str(value)
+
+
+@transaction(None)
+def _staff_like(_system: Actor, text: str) -> list[UUID]:
+    """Returns the members of staff whose user name or name holds the text."""
+    staff = select(User.id, User.name, StaffAccount.login_name)
+    found = session().execute(staff.join(StaffAccount, StaffAccount.user_id == User.id))
+    return [one.id for one in found if text in (one.name or "") or text.lower() in one.login_name.lower()]
+
+
+def _verb(text: str) -> str:
+    if text not in VERBS:
+        raise ValueError("没有这个选项")
+    return text
+
+
+AUDIT_TRAIL = Register(
+    "audit.trail",
+    "审计日志",
+    "audit.read",
+    select(
+        AuditEvent.id,
+        AuditEvent.at,
+        AuditEvent.user_id,
+        AuditEvent.verb,
+        AuditEvent.division_id,
+        AuditEvent.subject_type,
+        AuditEvent.subject_id,
+        AuditEvent.detail,
+        AuditEvent.request_id,
+    ),
+    [
+        Column("时间", "at", kind=Kind.DATETIME),
+        Column("操作人", "who", width=24),
+        Column("动作", "what", width=24),
+        Column("对象", "about", width=14),
+        Column("对象编号", "subject_id", width=38),
+        Column("辖区", "division", width=14),
+        Column("详情", "said", width=48),
+        Column("请求编号", "request_id", width=38),
+    ],
+    key=AuditEvent.id,
+    sorts={"at": AuditEvent.at},
+    default="-at",
+    filters=[
+        since("since", "自", AuditEvent.at),
+        until("until", "至", AuditEvent.at),
+        Filter(
+            "who",
+            "操作人",
+            AuditEvent.user_id == any_(bindparam("who", type_=ARRAY(Uuid()))),
+            lambda text: _staff_like(SYSTEM, text),
+            hint="工作人员的用户名或姓名",
+        ),
+        Filter("verb", "动作", AuditEvent.verb == bindparam("verb"), _verb, "choice", list(VERBS.items())),
+        division("division", "辖区", AuditEvent.division_id),
+        Filter("subject", "对象编号", AuditEvent.subject_id == bindparam("subject"), str.strip),
+    ],
+    show=_show,
+)
