@@ -173,6 +173,7 @@ def address_of(account: StaffAccount) -> str:
 def clear_second_factor(account: StaffAccount) -> None:
     """Takes authenticator and recovery codes away; the next sign-in makes new ones."""
     account.totp_secret = account.totp_confirmed_at = None
+    account.totp_last_step = 0  # which was of the old secret
     session().execute(delete(RecoveryCode).where(RecoveryCode.user_id == account.user_id))
 
 

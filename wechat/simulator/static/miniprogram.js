@@ -10,11 +10,12 @@ import * as messages from "./miniprogram/messages.js";
 import * as people from "./miniprogram/people.js";
 import * as registration from "./miniprogram/registration.js";
 import * as rosters from "./miniprogram/rosters.js";
+import * as signin from "./miniprogram/signin.js";
 import * as signups from "./miniprogram/signups.js";
 import * as tickets from "./miniprogram/tickets.js";
 import * as trainings from "./miniprogram/trainings.js";
 
-const DOMAINS = [people, enterprises, registration, trainings, signups, tickets, checkins, rosters, messages];
+const DOMAINS = [people, enterprises, registration, trainings, signups, tickets, checkins, rosters, signin, messages];
 const PAGES = Object.assign({}, ...DOMAINS.map((domain) => domain.pages));
 const TABS = [
   ["home", "培训"],
