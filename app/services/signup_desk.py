@@ -116,7 +116,7 @@ def counts(_actor: Actor, training_id: UUID, largest: int = 8) -> Counts:
         .limit(largest)
     )
     rows = session().execute(held).all()
-    return Counts({state: people for state, people in states}, rows[0].enterprises if rows else 0, rows)
+    return Counts(dict(states.all()), rows[0].enterprises if rows else 0, rows)
 
 
 @transaction("signups.review")

@@ -20,12 +20,12 @@ from models.trainings import Training
 
 
 @transaction("signups.review")
-def find_enterprise(_actor: Actor, code: str) -> Enterprise | None:
-    """Returns the enterprise of the actor's divisions with that credit code, if there is one."""
-    found = select(Enterprise).where(
+def find_enterprise(_actor: Actor, code: str) -> Any:
+    """Returns id, name and state of the enterprise with that credit code in reach, None if there is none."""
+    found = select(Enterprise.id, Enterprise.name, Enterprise.state).where(
         Enterprise.credit_code == credit_code.normalise(code), Enterprise.state != EnterpriseState.merged
     )
-    return session().execute(found).scalar()
+    return session().execute(found).first()
 
 
 @transaction("signups.review")

@@ -46,10 +46,11 @@ _WINDOWS = {one.value: one for one in SignupWindow}
 
 
 def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    plain = ("mode", "provider", "audience")
-    return [
-        {**row, "window": _WINDOWS[row["window"]], **{name: row[name].label for name in plain}} for row in rows
-    ]
+    for row in rows:
+        row["window"] = _WINDOWS[row["window"]]
+        for plain in ("mode", "provider", "audience"):
+            row[plain] = row[plain].label
+    return rows
 
 
 REGISTER = Register(
