@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -122,8 +124,16 @@ def app_with_platform(database_url: str, redis_url: str, platform: Phones) -> It
 
 @pytest.fixture
 def run_jobs(app_with_platform: Flask) -> Callable[[], None]:
-    """Runs the jobs that are due, as a worker process does, and returns when none is left."""
-    return lambda: jobs.run(app_with_platform, wait=False)
+    """Runs the jobs that are due, as a worker process does, and returns when none is left.
+
+    On a thread of its own, at the test's time: where there is a browser, its loop runs on this one.
+    """
+
+    def run() -> None:
+        with ThreadPoolExecutor(1) as worker:
+            worker.submit(copy_context().run, jobs.run, app_with_platform, wait=False).result()
+
+    return run
 
 
 # --- beside the application of all tests

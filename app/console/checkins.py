@@ -98,7 +98,8 @@ def attendance_hall_image(actor: Actor, session_id: UUID) -> Response:
 @require("checkins.write")
 def attendance_scan(actor: Actor, session_id: UUID) -> Response:
     """Scanning with the computer's camera or a USB scanner."""
-    response = render("attendance/scan.html", here=attendance_live.find(actor, session_id))
+    here = attendance_live.find(actor, session_id)
+    response = render("attendance/scan.html", here=here, counts=attendance.counts(actor, session_id))
     response.headers["Permissions-Policy"] = "camera=(self), microphone=(), geolocation=()"
     return response
 

@@ -10,9 +10,9 @@ from models.base import BEIJING
 
 # What a state means to whoever reads a list: wait, fine, mind, over. The label says it in words.
 TONES = {
-    "azure": {"draft", "running", "offered", "online"},
+    "azure": {"draft", "running", "offered", "online", "earned"},
     "yellow": {"pending", "registered", "waiting", "closing", "initial"},
-    "green": {"confirmed", "reviewed", "published", "accepted", "active", "done", "approved"},
+    "green": {"confirmed", "reviewed", "published", "accepted", "active", "done", "approved", "issued"},
     "orange": {"returned", "duplicate", "late", "too_early", "code_expired", "not_confirmed"},
     "red": {"refused", "cancelled", "failed", "disabled", "wrong_training", "unknown_ticket", "clock_skewed"},
 }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Blueprint, Response, flash, g, redirect, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
@@ -143,7 +143,8 @@ def own_path(address: str | None) -> str | None:
 def attachment(name: str, content: bytes, media_type: str = XLSX) -> Response:
     """Returns a file to be saved, never shown as a page."""
     response = Response(content, mimetype=media_type)
-    response.headers.set("Content-Disposition", "attachment", filename=name)
+    # A header is Latin-1: RFC 8187 carries the Chinese name.
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
     return response
 
 

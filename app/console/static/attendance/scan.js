@@ -169,16 +169,17 @@ function sound(frequency, seconds) {
 // --- the USB scanner types, wherever the cursor is, and ends with Enter
 
 const gun = document.getElementById("gun");
+const aim = () => gun.focus({ preventScroll: true }); // what came of the last scan stays in sight
 part("gun").addEventListener("submit", (event) => {
   event.preventDefault();
   event.stopPropagation();
   take(gun.value);
   gun.value = "";
-  gun.focus();
+  aim();
 });
 document.addEventListener("keydown", (event) => {
   const elsewhere = event.target.closest("input, select, textarea, button, a");
-  if (!elsewhere && event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) gun.focus();
+  if (!elsewhere && event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) aim();
 });
 
 // --- the camera
@@ -252,6 +253,7 @@ function look(at) {
 part("camera").addEventListener("click", () => (video.srcObject ? close() : open()));
 cameras.addEventListener("change", () => open(cameras.value));
 
+aim();
 count();
 upload();
 setInterval(upload, 5000);
