@@ -11,6 +11,8 @@ from app.console.frame import POLICY, blp, csrf, fingerprint, refuse_forged
 
 # The pages, by domain; importing one registers its routes.
 PAGES = (
+    "attendance",
+    "checkins",
     "account",
     "accounts",
     "audit_trail",
