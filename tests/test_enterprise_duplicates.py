@@ -24,6 +24,7 @@ def twins(app: Flask, client: FlaskClient, world: World) -> Twins:
 
 def test_names_are_compared_without_place_and_legal_form() -> None:
     assert core("江苏省徐州市丰县宏远配件有限公司") == core("宏远配件（有限责任公司）") == "宏远配件"
+    assert core("宏远（丰县）配件集团") == core("徐州宏远配件（集团）有限公司") == "宏远配件"
     assert core("有限公司") and core("丰县") == "丰县"
     assert alike("丰县宏远配件有限公司", "徐州市宏远配件厂") > 0.8
     assert alike("丰县宏远配件有限公司", "丰县远大木业有限公司") < 0.3

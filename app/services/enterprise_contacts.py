@@ -11,14 +11,15 @@ from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.services import enterprises, memberships
 from app.transactions import session, transaction
+from models.enterprises import MembershipRequest, MembershipState
 from models.people import RoleGrant, User
 
 
 @transaction("enterprises.review")
 def reveal_contact(actor: Actor, enterprise_id: UUID, user_id: UUID) -> str:
-    """Returns the telephone number of a member, and leaves word of who saw it (PIPL 51, 54).
+    """Returns the telephone number of a member, or of who asks to join, and leaves word of who saw it.
 
-    Raises DomainError `not_found` or `not_a_member`, also where no number is bound.
+    PIPL 51, 54. Raises DomainError `not_found` or `not_a_member`, also where no number is bound.
     """
     enterprise = enterprises.find(enterprise_id)
     phone = _phone(SYSTEM, enterprise_id, user_id)
@@ -30,6 +31,9 @@ def reveal_contact(actor: Actor, enterprise_id: UUID, user_id: UUID) -> str:
 
 @transaction(None)
 def _phone(_actor: Actor, enterprise_id: UUID, user_id: UUID) -> str | None:
-    member = select(User.phone).join(RoleGrant, RoleGrant.user_id == User.id)
-    found = member.where(*memberships.of(enterprise_id), User.id == user_id)
-    return session().execute(found).scalar()
+    members = select(RoleGrant.user_id).where(*memberships.of(enterprise_id))
+    asking = select(MembershipRequest.user_id).where(
+        MembershipRequest.enterprise_id == enterprise_id, MembershipRequest.state == MembershipState.pending
+    )
+    concerned = User.id.in_(members.union(asking))
+    return session().execute(select(User.phone).where(User.id == user_id, concerned)).scalar()

@@ -11,11 +11,13 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Integer, Text, bindparam, func, select
 
 from app.access import SYSTEM, Actor
+from app.errors import DomainError
 from app.prepared import Prepared
 from app.services import enterprise_merges, enterprises, memberships
 from app.services.enterprise_merges import TAKEABLE
 from app.services.enterprises import FIELDS
 from app.transactions import session, transaction
+from models import credit_code
 from models.checkins import AttendanceCertificate
 from models.enterprises import Enterprise, EnterpriseState, MembershipRequest, MembershipState
 from models.people import RoleGrant
@@ -29,6 +31,8 @@ SAME_PERSON = 0.4
 """What the same legal representative counts for in the order."""
 
 _FORMS = ("有限责任公司", "股份有限公司", "有限公司", "集团公司", "公司", "集团")
+_ASIDE = re.compile(r"[（(][^（）()]{1,5}[)）]")
+"""What stands in brackets is the place, or says that it is a group."""
 _PLACES = re.compile(r"^(江苏省?)?(徐州市?)?([\u4e00-\u9fff]{1,3}(县|区|市))?")
 
 
@@ -69,7 +73,8 @@ class Preview:
 
 def core(name: str) -> str:
     """Returns what is left of a name without widths, punctuation, place and legal form."""
-    plain = "".join(char for char in unicodedata.normalize("NFKC", name).lower() if char.isalnum())
+    shorter = _ASIDE.sub("", name)
+    plain = "".join(char for char in unicodedata.normalize("NFKC", shorter).lower() if char.isalnum())
     for form in _FORMS:
         plain = plain.removesuffix(form)
     return _PLACES.sub("", plain, count=1) or plain or name
@@ -131,6 +136,17 @@ def _judge(own: Enterprise, row: Any) -> Candidate | None:
     return Candidate(
         row, f"{why}，法定代表人相同" if same_person else why, share + (SAME_PERSON if same_person else 0)
     )
+
+
+@transaction("enterprises.review")
+def partner(_actor: Actor, code: str) -> Enterprise:
+    """Returns the enterprise in reach of a credit code; raises `validation_failed` where there is none."""
+    wanted = select(Enterprise).where(Enterprise.credit_code == credit_code.normalise(code))
+    found = session().execute(wanted).scalar()
+    if found is None:
+        reason = "您的辖区内没有使用该统一社会信用代码的企业"
+        raise DomainError("validation_failed", fields={"credit_code": [reason]})
+    return found
 
 
 @transaction("enterprises.review")

@@ -117,15 +117,15 @@ _FILTERS = (
 )
 COLUMNS = (
     Column("企业名称", "name", width=32),
+    Column("状态", "state", width=10),
     Column("统一社会信用代码", "credit_code", width=24),
     Column("所属辖区", "division", width=12),
     Column("行业", "industry", width=28),
     Column("规模", "size_class", width=8),
-    Column("从业人员（人）", "headcount", kind=Kind.INTEGER, width=12),
+    Column("从业人员", "headcount", kind=Kind.INTEGER, width=12),
     Column("营业收入（元）", "revenue", kind=Kind.INTEGER),
     Column("法定代表人", "legal_representative", width=12),
     Column("负责人", "owner", width=8),
-    Column("状态", "state", width=10),
     Column("登记时间", "created_at", kind=Kind.DATETIME, width=18),
 )
 _LISTED = select(

@@ -71,3 +71,18 @@ def _text(question: Mapping[str, Any], value: Any) -> str:
     if len(text) > question["max_length"]:
         raise _Wrong(f"至多 {question['max_length']} 字")
     return text
+
+
+def readable(questions: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns title and answer of each question that was answered, in words."""
+    return [
+        (question["title"], _words(question, answers[question["id"]]))
+        for question in questions
+        if question["id"] in answers
+    ]
+
+
+def _words(question: Mapping[str, Any], answer: Any) -> str:
+    labels = {option["value"]: option["label"] for option in question.get("options", ())}
+    given = answer if isinstance(answer, list) else [answer]
+    return "、".join(str(labels.get(one, one)) for one in given)

@@ -73,6 +73,12 @@ def current_document(_actor: Actor, kind: str) -> Document:
 
 
 @transaction(None)
+def document(_actor: Actor, kind: str, version: str) -> Document | None:
+    """Returns one version of a document, if it is known."""
+    return session().get(Document, (kind, version))
+
+
+@transaction(None)
 def divisions(_actor: Actor) -> list[Division]:
     """Returns the division tree in the order of its paths."""
     return list(session().execute(select(Division).order_by(Division.position, Division.id)).scalars())

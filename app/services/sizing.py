@@ -77,3 +77,48 @@ def yardstick(_actor: Actor) -> Yardstick:
 
 def _rule(row: SizeRuleRow) -> SizeRule:
     return SizeRule(row.sector, SizeClass(row.size_class), row.min_headcount, row.min_revenue, row.min_assets)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The lower bounds of a class as people read them, and whether the figures meet them all."""
+
+    label: str
+    bounds: str
+    met: bool
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why an enterprise has its size class: the sector, and the bounds from the largest class down."""
+
+    sector: str | None
+    thresholds: tuple[Threshold, ...]
+
+
+@transaction(None)
+def explain(
+    _actor: Actor, version: str, industry_code: str, figures: Mapping[str, int | None]
+) -> Explanation:
+    """Returns how that version of the rules sees the figures: persons, and whole 元."""
+    sectors = dict(session().execute(select(Industry.code, Industry.sector)).all())
+    try:
+        sector = sector_of(industry_code, sectors)
+    except IndustryCodeError:  # the reference data no longer know the code
+        return Explanation(None, ())
+    rows = select(SizeRuleRow).where(SizeRuleRow.version == version, SizeRuleRow.sector == sector)
+    rules = {rule.size_class: rule for rule in map(_rule, session().execute(rows).scalars())}
+    falling = [rules[one] for one in reversed(SizeClass) if one in rules]
+    return Explanation(sector, tuple(_threshold(rule, figures) for rule in falling))
+
+
+def _threshold(rule: SizeRule, figures: Mapping[str, int | None]) -> Threshold:
+    bounds = rule.bounds()
+    said = [
+        f"{FIGURES[name]} {bound:,} 人"
+        if name == "headcount"
+        else f"{FIGURES[name]} {bound / 10_000:,.0f} 万元"
+        for name, bound in bounds.items()
+    ]
+    met = all((figures[name] or 0) >= bound for name, bound in bounds.items())
+    return Threshold(rule.size_class.label, "、".join(said), met)
