@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import Flask
 
 from app.transactions import db
+from models.base import new_id, now
 from models.enterprises import MembershipRequest
 from models.messages import Notice
+from models.people import ScanRequest, StaffAccount
 from models.signups import Signup, SignupState
 from models.trainings import EnterpriseSeats, TrainingState
+from models.transfers import Transfer
 from tests.builders import World, fresh_phone
 
 
@@ -33,7 +37,7 @@ class Thing:
 class Place:
     """One of everything, in one division."""
 
-    ids: dict[str, UUID]
+    ids: dict[str, UUID | str]
     things: dict[str, Thing]
     given: dict[str, Any]
 
@@ -67,8 +71,16 @@ def place(world: World, division: str, state: TrainingState) -> Place:
         training_id=training.id, enterprise_id=enterprise.id, division_id=division, taken=1
     )
     request = MembershipRequest(enterprise_id=enterprise.id, division_id=division, user_id=person.id)
+    twin, staff = world.enterprise(division_id=division), world.person(phone=None)
+    account = StaffAccount(
+        user_id=staff.id, division_id=division, login_name=f"p{new_id().hex[:16]}", password_hash="-"
+    )
+    transfer = Transfer(
+        user_id=staff.id, kind="export", title="导出", parameters="{}", expires_at=now() + timedelta(days=7)
+    )
+    scan = ScanRequest(browser_hash=new_id().bytes, digits="07", expires_at=now() + timedelta(days=1))
     with world.session() as s:
-        s.add_all([signup, seats, request])
+        s.add_all([signup, seats, request, account, transfer, scan])
         s.flush()
         notice = Notice(
             user_id=person.id,
@@ -91,6 +103,13 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "request_id": request.id,
             "notice_id": notice.id,
             "user_id": helper.id,
+            "account_id": account.id,
+            "transfer_id": transfer.id,
+            "keep_id": enterprise.id,
+            "drop_id": twin.id,
+            "number": scan.number,
+            "name": "transfers",
+            "role": "result",
         },
         things={
             "enterprise_id": of_enterprise,
@@ -100,6 +119,13 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "request_id": Thing(division, enterprise.id, user=person.id),
             "notice_id": Thing(user=person.id),
             "user_id": Thing(),
+            "account_id": Thing(division),
+            "transfer_id": Thing(user=staff.id),
+            "keep_id": of_enterprise,
+            "drop_id": of_enterprise,
+            "number": Thing(),
+            "name": Thing(),
+            "role": Thing(),
         },
         given={
             "enterprise_id": str(enterprise.id),

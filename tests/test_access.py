@@ -19,6 +19,7 @@ from models.signups import Signup
 from models.trainings import TrainingState
 from tests.bodies import body_of
 from tests.builders import Person, World
+from tests.console_client import Browser, desk_of
 from tests.places import Place, Thing, place, undone
 
 PUBLIC = {
@@ -34,11 +35,21 @@ PUBLIC = {
     "GET /api/v1/people/privacy-notice",
     "POST /api/v1/people/sign-in",
     "POST /api/v1/people/refresh",
-    "POST /api/v1/people/staff-sign-in",
     "GET /api/v1/divisions",
     "GET /api/v1/industries",
     "GET /api/v1/needs-survey",
     "GET /api/v1/certificates/<code>",
+    "GET /console/sign-in",
+    "POST /console/sign-in",
+    "GET /console/sign-in/code",
+    "POST /console/sign-in/code",
+    "GET /console/sign-in/new-password",
+    "POST /console/sign-in/new-password",
+    "GET /console/sign-in/authenticator",
+    "POST /console/sign-in/authenticator",
+    "GET /console/sign-in/scan",
+    "POST /console/sign-in/scan",
+    "GET /console/sign-in/scan.png",
 }
 
 
@@ -50,7 +61,7 @@ def app(app_with_platform: Flask) -> Flask:
 
 def routes(app: Flask) -> Iterator[tuple[str, Rule, Any]]:
     for rule in app.url_map.iter_rules():
-        if rule.endpoint != "static":
+        if rule.endpoint not in ("static", "console.static"):
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 yield method, rule, app.view_functions[rule.endpoint]
 
@@ -154,7 +165,7 @@ def test_every_role_reaches_what_its_permission_says_and_nothing_else(
     client, wrong, seen = app.test_client(), [], Counter[str]()
     document = client.get("/api/openapi.json").json
     for method, rule, view in routes(app):
-        if view.permission is None:
+        if view.permission is None or rule.endpoint.startswith("console."):
             continue
         named = re.findall(r"<(?:\w+:)?(\w+)>", rule.rule)
         for where, there in places.items():
@@ -179,6 +190,70 @@ def test_every_role_reaches_what_its_permission_says_and_nothing_else(
                 if not right:
                     asked = f"{method} {url} ({where}) as {caller.name}"
                     wrong.append(f"{asked}: {must} expected, got {status} {answer.json}")
+    assert not wrong, "\n".join(wrong)
+    assert min(seen[kind] for kind in ("401", "403", "404", "in")) > 30
+
+
+@dataclass(frozen=True)
+class Window:
+    """A browser that somebody is signed in with, as it stood then: requests may throw its cookie away."""
+
+    caller: Caller
+    browser: Browser
+    cookie: str
+    token: str
+
+    def open(self, url: str, method: str, fields: dict[str, Any]) -> Any:
+        self.browser.client.set_cookie("tizhitong", self.cookie, path="/console")
+        sent = {"data": fields, "headers": {"X-CSRFToken": self.token}} if method == "POST" else {}
+        return self.browser.client.open(url, method=method, **sent)
+
+
+@pytest.fixture(scope="module")
+def windows(app: Flask, callers: list[Caller]) -> list[Window]:
+    """Every caller at the console: whoever they are, the sign-in is theirs."""
+    world, opened = World(app), []
+    for caller in callers:
+        browser = desk_of(world, caller.person) if caller.person else Browser(app.test_client())
+        token = browser.token
+        cookie = browser.client.get_cookie("tizhitong", path="/console")
+        assert cookie is not None
+        opened.append(Window(caller, browser, cookie.value, token))
+    return opened
+
+
+# The first asks for the permission of the register that is named; the other ends where it must: at the sign-in.
+NOT_JUDGED = ("console.export", "console.sign_out")
+
+
+def test_every_role_reaches_the_same_in_the_console(
+    app: Flask, windows: list[Window], places: dict[str, Place]
+) -> None:
+    wrong, seen = [], Counter[str]()
+    for method, rule, view in routes(app):
+        if view.permission is None or not rule.endpoint.startswith("console.") or rule.endpoint in NOT_JUDGED:
+            continue
+        named = re.findall(r"<(?:\w+:)?(\w+)>", rule.rule)
+        for where, there in places.items():
+            unknown = set(named) - set(there.ids)
+            assert not unknown, f"{rule.rule}: this test must be told what {unknown} stand for"
+            url = rule.build({name: there.ids[name] for name in named})[1]  # type: ignore[index]
+            for window in windows:
+                must = expected(window.caller, view.permission, [there.things[name] for name in named])
+                with undone(app):
+                    answer = window.open(url, method, there.given)
+                seen[must] += 1
+                got = "401" if "/sign-in" in answer.headers.get("Location", "") else str(answer.status_code)
+                # Somebody else's row answers 403 here, as one that does not exist does.
+                right = (
+                    got not in ("401", "403", "404") and answer.status_code < 500
+                    if must == "in"
+                    else got == must.replace("404", "403")
+                )
+                if not right:
+                    wrong.append(
+                        f"{method} {url} ({where}) as {window.caller.name}: {must} expected, got {got}"
+                    )
     assert not wrong, "\n".join(wrong)
     assert min(seen[kind] for kind in ("401", "403", "404", "in")) > 30
 

@@ -108,8 +108,10 @@ def attendance_scan(actor: Actor, session_id: UUID) -> Response:
 @require("checkins.write")
 def attendance_scan_one(actor: Actor, session_id: UUID) -> Any:
     """Records a scan, and says what it was worth."""
+    attendance_live.find(actor, session_id)
 
     def record() -> dict[str, Any]:
+        attendance_live.find(actor, session_id)
         scanned = checkins.scan(actor, session_id, **_body(shapes.ScanBody))
         return {**shapes.ScannedOut().dump(scanned), **_counts(actor, session_id)}
 
@@ -120,8 +122,10 @@ def attendance_scan_one(actor: Actor, session_id: UUID) -> Any:
 @require("checkins.write")
 def attendance_scan_upload(actor: Actor, session_id: UUID) -> Any:
     """Records the scans that were made while the network was away."""
+    attendance_live.find(actor, session_id)
 
     def record() -> dict[str, Any]:
+        attendance_live.find(actor, session_id)
         body = _body(shapes.UploadBody)
         scans = [OfflineScan(**made) for made in body["scans"]]
         uploaded = checkins.upload(actor, session_id, body["device_time"], scans)
@@ -148,4 +152,4 @@ def _answered(record: Callable[[], dict[str, Any]]) -> Any:
     try:
         return jsonify(record()), 201
     except DomainError as error:
-        return jsonify(error.problem()), error.status
+        return jsonify(error.problem()), 403 if error.code == "not_found" else error.status

@@ -37,7 +37,7 @@ class MoveBody(In):
 
 
 @page("/trainings/<uuid:training_id>/signups", endpoint="signups")
-@require("signups.roster")
+@require("signups.review")
 def index(actor: Actor, training_id: UUID) -> Response:
     """The sign-ups of a training and its waiting list."""
     training = training_catalogue.at_desk(actor, training_id)

@@ -99,8 +99,7 @@ class Counts:
 @transaction("signups.roster")
 def counts(_actor: Actor, training_id: UUID, largest: int = 8) -> Counts:
     """Returns how a training is filled; raises DomainError `not_found`."""
-    if session().execute(select(Training.id).where(Training.id == training_id)).first() is None:
-        raise DomainError("not_found")
+    _require_training(training_id)
     of_it = Signup.training_id == training_id
     states = session().execute(select(Signup.state, func.count()).where(of_it).group_by(Signup.state))
     held = (
@@ -132,8 +131,9 @@ def training_of(_actor: Actor, signup_id: UUID) -> UUID:
 def some(_actor: Actor, training_id: UUID, signup_ids: Sequence[UUID]) -> list[Any]:
     """Returns those of the training's sign-ups that are in reach, in the order they were made.
 
-    Raises DomainError `nothing_chosen` when none is.
+    Raises DomainError `not_found` (the training), or `nothing_chosen` when none is.
     """
+    _require_training(training_id)
     found = (
         select(Signup.id, Signup.attendee_name, Signup.enterprise_name, Signup.state)
         .where(Signup.training_id == training_id, Signup.id.in_(signup_ids))
@@ -143,6 +143,11 @@ def some(_actor: Actor, training_id: UUID, signup_ids: Sequence[UUID]) -> list[A
     if not rows:
         raise DomainError("nothing_chosen")
     return rows
+
+
+def _require_training(training_id: UUID) -> None:
+    if session().execute(select(Training.id).where(Training.id == training_id)).first() is None:
+        raise DomainError("not_found")
 
 
 @transaction("signups.review")
