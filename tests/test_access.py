@@ -222,7 +222,7 @@ def windows(app: Flask, callers: list[Caller]) -> list[Window]:
     return opened
 
 
-# The first asks for the permission of the register that is named; the other ends where it must: at the sign-in.
+# The first asks for the permission of the register named; the other ends where it must: at the sign-in.
 NOT_JUDGED = ("console.export", "console.sign_out")
 
 

@@ -103,7 +103,7 @@ def cookie_of(desk: Desk) -> str:
 
 @pytest.fixture
 def work(run_jobs: Callable[[], None]) -> Callable[[], None]:
-    """Runs the background jobs that are due; on a thread of its own, for the browser's loop runs on this one."""
+    """Runs the background jobs that are due; on a thread of its own: the browser's loop runs on this one."""
 
     def run() -> None:
         with ThreadPoolExecutor(1) as thread:
