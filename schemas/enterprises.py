@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from marshmallow import fields
+from marshmallow.validate import OneOf
 
 from models.enterprises import MAX_HEADCOUNT, MAX_YUAN, EnterpriseState, MembershipState
 from models.size_class import SizeClass
@@ -51,6 +52,31 @@ class EnterpriseChangeBody(ProfileBody):
 
 class EnterpriseReasonBody(In):
     reason = Text(500, at_least=0, multiline=True, load_default="")
+
+
+class DecisionBody(EnterpriseReasonBody):
+    """What the review decides; a reason belongs to all but the approval."""
+
+    decision = fields.String(required=True, validate=OneOf(("approve", "return", "refuse")))
+
+
+class ImportForm(In):
+    """What is posted beside the workbook of a list."""
+
+    division_id = Text(64, load_default=None, allow_none=True, metadata=_DIVISION)
+
+
+class PartnerBody(In):
+    """The other enterprise of a merge."""
+
+    credit_code = _code(required=True)
+
+
+class MergeBody(In):
+    """What the kept enterprise takes from the other, and why they are one."""
+
+    taken = fields.List(fields.String(validate=Length(1, 32)), load_default=list)
+    reason = Text(200, at_least=0, load_default="")
 
 
 class SearchQuery(PageQuery):

@@ -11,6 +11,10 @@ from app.console.frame import POLICY, blp, csrf, fingerprint, refuse_forged
 
 # The pages, by domain; importing one registers its routes.
 PAGES = (
+    "enterprises",
+    "enterprise_reviews",
+    "enterprise_merges",
+    "memberships",
     "attendance",
     "checkins",
     "account",

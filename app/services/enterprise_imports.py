@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import enterprises, memberships, reference, sizing
+from app.services import enterprises, memberships, reference, sizing, transfers
 from app.services.enterprises import CHOOSABLE, Profile
 from app.transactions import session, transaction
 from app.workbooks import Column, Row
@@ -271,3 +271,25 @@ def _require_bounds(values: Mapping[str, Any]) -> None:
     for name, length in _LENGTHS.items():
         if len(values.get(name) or "") > length:
             raise _Unfit(f"{_NAMES[name]}：至多 {length} 字")
+
+
+IMPORT = transfers.register_import(
+    "enterprises.import",
+    "导入企业",
+    "enterprises.review",
+    COLUMNS,
+    Result,
+    import_rows,
+    {
+        # The check digit is wrong on purpose: an example that was left in is not taken over.
+        "credit_code": "91320321MA0EXAMP00",
+        "name": "示例（填写时请删除本行）",
+        "division": "丰县",
+        "industry_code": "C3670",
+        "headcount": 86,
+        "revenue": 32_000_000,
+        "assets": 28_000_000,
+        "address": "丰县经济开发区华山路 8 号",
+        "legal_representative": "张三",
+    },
+)

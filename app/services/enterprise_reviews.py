@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -87,6 +89,34 @@ def refuse(actor: Actor, enterprise_id: UUID, reason: str) -> Enterprise:
     audit.record(actor, "enterprise.refused", enterprise, reason=reason)
     _tell(enterprise, "enterprise.refused", "企业登记未通过审核", f"“{enterprise.name}”未通过审核：{reason}")
     return enterprise
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of one of several that were to be approved; `refusal` is empty where it was."""
+
+    enterprise_id: UUID
+    name: str
+    refusal: str = ""
+
+
+def approve_each(actor: Actor, enterprise_ids: Sequence[UUID]) -> list[Answered]:
+    """Approves enterprises one by one, each an act of its own, and says what became of each."""
+    return [_approve_one(actor, enterprise_id) for enterprise_id in enterprise_ids]
+
+
+def _approve_one(actor: Actor, enterprise_id: UUID) -> Answered:
+    try:
+        return Answered(enterprise_id, approve(actor, enterprise_id).name)
+    except IllegalMove as move:
+        return Answered(enterprise_id, _name(actor, enterprise_id), f"当前状态为“{move.current.label}”")
+    except DomainError as error:
+        return Answered(enterprise_id, "", error.message)
+
+
+@transaction("enterprises.review")
+def _name(_actor: Actor, enterprise_id: UUID) -> str:
+    return enterprises.find(enterprise_id).name
 
 
 def _require(reason: str) -> str:

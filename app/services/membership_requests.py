@@ -110,11 +110,11 @@ def _waiting(cursor: str | None, limit: int, enterprise_id: UUID | None = None) 
     page = _WAITING.page(cursor, limit, enterprise=enterprise_id)
     enterprise_ids = {row.enterprise_id for row in page.items}
     names, owned = _names(SYSTEM, enterprise_ids), memberships.owned(SYSTEM, enterprise_ids)
-    applicants = _applicants(SYSTEM, {row.user_id for row in page.items})
+    people = applicants(SYSTEM, {row.user_id for row in page.items})
     items = [
         {
             **row._asdict(),
-            **applicants[row.user_id],
+            **people[row.user_id],
             "enterprise_name": names[row.enterprise_id],
             "has_owner": row.enterprise_id in owned,
         }
@@ -130,7 +130,8 @@ def _names(_actor: Actor, enterprise_ids: set[UUID]) -> dict[UUID, str]:
 
 
 @transaction(None)
-def _applicants(_actor: Actor, user_ids: set[UUID]) -> dict[UUID, dict[str, str | None]]:
+def applicants(_actor: Actor, user_ids: set[UUID]) -> dict[UUID, dict[str, str | None]]:
+    """Returns the masked names and telephone numbers of people."""
     found = session().execute(select(User.id, User.name, User.phone).where(User.id.in_(user_ids)))
     return {row.id: {"name": masks.name(row.name), "phone": masks.phone(row.phone)} for row in found}
 
