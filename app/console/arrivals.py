@@ -27,8 +27,8 @@ def curve(seen: Live, moment: datetime) -> Curve | None:
     if not seen.arrivals:
         return None
     first, last = seen.arrivals[0][0], seen.arrivals[-1][0] + timedelta(minutes=1)
-    begins = min(first, seen.session.starts_at) - timedelta(minutes=5)
-    ends = max(last, seen.session.starts_at + timedelta(minutes=5))
+    begins: datetime = min(first, seen.session.starts_at) - timedelta(minutes=5)
+    ends: datetime = max(last, seen.session.starts_at + timedelta(minutes=5))
     if moment < seen.session.checkin_until:
         ends = max(ends, moment)
     span, most = ends - begins, max(seen.expected, seen.checked_in)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response, url_for
+from flask import Response, request, url_for
 
 from app import masks
 from app.access import Actor
@@ -44,9 +44,11 @@ def attendance(actor: Actor, training_id: UUID) -> Response:
 @page("/trainings/<uuid:training_id>/attendance/sheet")
 @require("signups.roster")
 def attendance_sheet_page(actor: Actor, training_id: UUID) -> Response:
-    """The sign-in sheet, for paper."""
+    """The sign-in sheet, for paper: with a column for each session, or for one."""
     sheet = attendance_sheet.sheet(actor, training_id)
-    return render("attendance/sheet.html", sheet=sheet, masked=masks.phone)
+    asked = request.args.get("session")
+    columns = [one for one in sheet.sessions if str(one.number) == asked] or sheet.sessions
+    return render("attendance/sheet.html", sheet=sheet, columns=columns, masked=masks.phone)
 
 
 @page("/trainings/<uuid:training_id>/attendance/import", methods=("GET", "POST"), upload=True)

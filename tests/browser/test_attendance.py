@@ -123,6 +123,20 @@ def test_scans_are_kept_while_the_network_is_away(open_page: OpenPage, hall: Hal
     assert page.evaluate("Object.values(localStorage)") == ["[]"]
 
 
+def test_scans_outlive_a_sign_in_that_ended(open_page: OpenPage, hall: Hall) -> None:
+    signup = hall.sign_up("李重登")
+    page = open_page(session_path(hall, "scan"), hall.county)
+    cookies = page.context.cookies()
+    page.context.clear_cookies()
+    page.keyboard.type(hall.ticket(signup))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("登录已变化或过期")).to_contain_text("1 条扫码记录保存在本机")
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    page.get_by_role("link", name="重新打开此页").click()
+    expect(page.locator("[data-log] li").first).to_contain_text("签到成功（离线扫码已上传）")
+    assert len(accepted(hall, signup)) == 1
+
+
 def test_without_a_camera_the_page_says_what_to_do(open_page: OpenPage, hall: Hall) -> None:
     page = open_page(session_path(hall, "scan"), hall.county)
     page.get_by_role("button", name="打开摄像头").click()

@@ -43,7 +43,8 @@ async function send(scan) {
   tell({ outcome: "kept", message: "已保存在本机，恢复网络后自动上传", scanned_at: scan.scanned_at });
 }
 
-// Returns the answer, null when there was none: no network, no server, or nobody signed in.
+// Returns the answer, null when there was none: no network, no server, or nobody signed in (also when
+// somebody signed in anew elsewhere, so that this page's token is old: a page is the answer then).
 async function post(url, body) {
   let answer;
   try {
@@ -57,12 +58,12 @@ async function post(url, body) {
     outage(true);
     return null;
   }
-  part("signed-out").hidden = answer.status !== 401;
-  if (answer.status === 401) return null;
-  outage(answer.status >= 500 || answer.status === 429);
-  if (answer.status >= 500 || answer.status === 429) return null;
-  const type = answer.headers.get("Content-Type") ?? "";
-  if (!type.includes("json")) return { outcome: "refused", message: "系统没有接受，请刷新页面后重试" };
+  const later = answer.status >= 500 || answer.status === 429;
+  outage(later);
+  if (later) return null;
+  const understood = answer.headers.get("Content-Type")?.includes("json") ?? false;
+  part("signed-out").hidden = understood;
+  if (!understood) return null;
   const said = await answer.json();
   return answer.ok ? said : { outcome: "refused", message: said.title };
 }
@@ -99,6 +100,7 @@ async function upload() {
     for (const item of answer.items) log({ ...item, message: `${item.message}（离线扫码已上传）` });
   } else if (answer) {
     tell({ ...answer, message: `离线扫码未能上传：${answer.message}` });
+    return; // the same would be refused again; they stay until the page is opened anew
   }
   uploading = false;
 }
