@@ -25,8 +25,14 @@ import requests
 from config.settings import ROOT
 from models.base import now
 from models.credit_code import check_digit
+from tests.tour_desk import Desk, led_to
 
 PASSWORD = "Xuzhou-2026-提升"
+
+
+def typed(at: datetime) -> str:
+    """Returns a time as a form's field holds it."""
+    return f"{at:%Y-%m-%dT%H:%M}"
 
 
 class Surprise(Exception):
@@ -109,18 +115,33 @@ class Tour:
             self.expect("  手机号在屏幕上隐去中间四位", "****" in shown["phone"], shown["phone"])
         return person, token["access_token"]
 
-    def staff_sign_in(self, login_name: str, initial: str) -> str:
-        """A member of staff sets a password at the first sign-in."""
-        body = {"login_name": login_name, "password": initial}
-        refused = self.call("POST", "people/staff-sign-in", body)
-        self.step(
-            f"{login_name}：初始密码登录，须先改密", refused, status=403, code="password_change_required"
+    def staff_sign_in(self, login_name: str, initial: str) -> Desk:
+        """A member of staff signs in for the first time: password, new password, authenticator."""
+        desk = Desk(self.web)
+        given = {"login_name": login_name, "password": initial}
+        self.led(
+            f"{login_name}：初始密码登录，须先改密", desk.post("/sign-in", **given), "/sign-in/new-password"
         )
-        body["new_password"] = PASSWORD
-        answer = self.step(
-            f"{login_name}：设置新密码并登录", self.call("POST", "people/staff-sign-in", body), status=200
+        weak = {"new_password": "12345678", "repeated": "12345678"}
+        self.step(f"{login_name}：太简单的密码不行", desk.post("/sign-in/new-password", **weak), status=422)
+        new = {"new_password": PASSWORD, "repeated": PASSWORD}
+        set_ = desk.post("/sign-in/new-password", **new)
+        self.led(f"{login_name}：设置新密码，须启用动态口令", set_, "/sign-in/authenticator")
+        half_open = desk.http.get(f"{self.web}/console/account", timeout=30, allow_redirects=False)
+        self.led(f"{login_name}：只有密码还进不去", half_open, "/sign-in")
+        enrolled = desk.post("/sign-in/authenticator", code=desk.code())
+        self.step(f"{login_name}：启用动态口令，得到恢复码", enrolled, status=200)
+        self.expect(
+            "  十个恢复码，只显示这一次", len(re.findall(r"<code>\w{5}-\w{5}</code>", enrolled.text)) == 10
         )
-        return str(answer["access_token"])
+        return desk
+
+    def led(self, title: str, answer: Any, path: str = "", *, at: str = "") -> None:
+        """Prints a form's step; raises Surprise when it led elsewhere than to `path`, or below `at`."""
+        self.step(title, answer, status=303)
+        led = led_to(answer)
+        if (path and led != f"/console{path}") or not led.startswith(f"/console{at}"):
+            raise Surprise(f"应转到 {path or at}，却是 {led}")
 
     # the journey
 
@@ -143,16 +164,17 @@ class Tour:
         self.admin = self.staff_sign_in("admin", self.password)
         body = {
             "login_name": "fengxian",
-            "name": "县局经办",
+            "name": "赵经办",
             "role": "county_staff",
             "division_id": "js.xz.fengxian",
         }
-        made = self.step(
-            "管理员：建立丰县经办账号", self.call("POST", "people/staff", body, by=self.admin), status=201
-        )
-        self.county = self.staff_sign_in("fengxian", made["initial_password"])
-        refused = self.call("POST", "people/staff", body, by=self.county)
-        self.step("县局经办：无权建立账号", refused, status=403, code="permission_denied")
+        made = self.step("管理员：建立丰县经办账号", self.admin.post("/accounts/new", **body), status=200)
+        password = re.search(r'id="password">([^<]+)<', made.text)
+        self.expect("  一次性密码只显示这一次", password is not None)
+        self.county = self.staff_sign_in("fengxian", password[1] if password else "")
+        refused = self.county.post("/accounts/new", **body)
+        self.step("县局经办：无权建立账号", refused, status=403)
+        self.step("管理员：不办业务", self.admin.open("/enterprises"), status=403)
 
     def sign_in(self) -> None:
         """Nothing is stored before consent; a code serves once."""
@@ -204,10 +226,10 @@ class Tour:
         }
         refused = self.call("POST", "enterprises", wrong, by=self.rival)
         self.step("赵经理：代码校验位不对", refused, status=422, code="credit_code_check_digit")
-        returned = self.call(
-            "POST", f"enterprises/{self.mine}/return", {"reason": "请补充地址"}, by=self.county
-        )
-        self.step("县局经办：退回完善", returned, status=200)
+        review = f"/reviews/{self.mine}"
+        returned = self.county.post(review, decision="return", reason="请补充地址")
+        self.led("县局经办：退回完善", returned, at="/reviews")
+        self.expect("  页面这样答复", "退回完善" in (told := self.county.told()), told)
         self.step(
             "王厂长：补充地址",
             self.call("PATCH", f"enterprises/{self.mine}", {"address": "丰县经开区"}, by=self.owner),
@@ -218,11 +240,7 @@ class Tour:
             self.call("POST", f"enterprises/{self.mine}/resubmit", by=self.owner),
             status=200,
         )
-        self.step(
-            "县局经办：审核通过",
-            self.call("POST", f"enterprises/{self.mine}/approve", by=self.county),
-            status=200,
-        )
+        self.led("县局经办：审核通过", self.county.post(review, decision="approve", reason=""), at="/reviews")
         hidden = self.call("GET", f"enterprises/{self.mine}", by=self.rival)
         self.step("赵经理：看不到别人的企业", hidden, status=404, code="not_found")
         _, answer = self.register("丰县远航电动车厂", self.rival)
@@ -248,42 +266,41 @@ class Tour:
             "organiser": "丰县市场监督管理局",
             "place": "丰县政务服务中心三楼",
             "division_id": "js.xz.fengxian",
-            "capacity": 2,
-            "seats_per_enterprise": 3,
-            "opens_at": (now() - timedelta(hours=1)).isoformat(),
-            "closes_at": (starts - timedelta(minutes=5)).isoformat(),
-            "certificate_percent": 50,
-            "sessions": [
-                {"starts_at": starts.isoformat(), "ends_at": (starts + timedelta(hours=2)).isoformat()},
-                {
-                    "starts_at": (starts + timedelta(hours=3)).isoformat(),
-                    "ends_at": (starts + timedelta(hours=5)).isoformat(),
-                },
-            ],
+            "open_to": ["js.xz.fengxian"],
+            "capacity": "2",
+            "seats_per_enterprise": "3",
+            "opens_at": typed(now() - timedelta(hours=1)),
+            "closes_at": typed(starts - timedelta(minutes=5)),
+            "certificate_percent": "50",
+            "sessions-0-title": "上午",
+            "sessions-0-starts_at": typed(starts),
+            "sessions-0-ends_at": typed(starts + timedelta(hours=2)),
+            "sessions-1-title": "下午",
+            "sessions-1-starts_at": typed(starts + timedelta(hours=3)),
+            "sessions-1-ends_at": typed(starts + timedelta(hours=5)),
         }
-        negative = self.call("POST", "trainings", {**body, "capacity": -1}, by=self.county)
-        self.step("县局经办：名额为负", negative, status=422, code="validation_failed")
-        made = self.step(
-            "县局经办：新建培训（草稿）", self.call("POST", "trainings", body, by=self.county), status=201
-        )
-        self.course = made["id"]
-        self.sessions = [session["id"] for session in made["sessions"]]
+        negative = self.county.post("/trainings/new", **{**body, "capacity": "-1"})
+        self.step("县局经办：名额为负", negative, status=422)
+        self.expect("  填过的还在", "丰县政务服务中心三楼" in negative.text)
+        made = self.county.post("/trainings/new", **body)
+        self.led("县局经办：新建培训（草稿）", made, at="/trainings/")
+        self.course = led_to(made).rsplit("/", 1)[1]
         hidden = self.call("GET", f"trainings/{self.course}", by=self.owner)
         self.step("王厂长：草稿还看不到", hidden, status=404, code="not_found")
-        self.step(
-            "县局经办：发布",
-            self.call("POST", f"trainings/{self.course}/publish", by=self.county),
-            status=200,
+        self.led("县局经办：发布", self.county.post(f"/trainings/{self.course}/publish"), at="/trainings/")
+        shown = self.step(
+            "王厂长：看到培训", self.call("GET", f"trainings/{self.course}", by=self.owner), status=200
         )
+        self.sessions = [session["id"] for session in shown["sessions"]]
         listed = self.step("王厂长：正在报名的培训", self.call("GET", "trainings", by=self.owner), status=200)
         self.expect("  新培训在其中", any(item["id"] == self.course for item in listed["items"]))
-        phone = self.http.get(f"{self.platform}/__sim__/people", timeout=10).json()
-        people = phone["people"] if isinstance(phone, dict) else phone
+        known = self.http.get(f"{self.platform}/__sim__/people", timeout=10).json()
+        people = known["people"] if isinstance(known, dict) else known
         numbers = {person["id"]: person["phone"] for person in people}
         self.attendee_phone = numbers[self.attendee_person["id"]]
-        body = {"phone": numbers[self.trainer_person["id"]]}
-        assigned = self.call("POST", f"trainings/{self.course}/trainers", body, by=self.county)
-        self.step("县局经办：指派讲师", assigned, status=201)
+        phone = numbers[self.trainer_person["id"]]
+        assigned = self.county.post(f"/trainings/{self.course}/trainers", phone=phone)
+        self.led("县局经办：指派讲师", assigned, f"/trainings/{self.course}/trainers")
         calendar = self.call("GET", f"trainings/{self.course}/calendar.ics", by=self.owner)
         self.step("王厂长：日历文件", calendar, status=200, shows=calendar.text.splitlines()[0])
 
