@@ -20,7 +20,7 @@ MOST_SHARES = 20_000
 
 
 class Limits:
-    """The two limits of this process, over one shared storage.
+    """The limits of this process, over one shared storage.
 
     A process takes a hundredth of a limit at a time (ten requests at most) and spends it for some
     seconds before it asks Redis again: asking for each request costs more than the request's own work.
@@ -34,6 +34,7 @@ class Limits:
         self._limits = {
             "user": parse(settings.rate_limit_user),
             "address": parse(settings.rate_limit_address),
+            "sign_in": parse(settings.rate_limit_sign_in),
         }
         self._shares: dict[tuple[str, str], tuple[float, int]] = {}
 
@@ -72,10 +73,15 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def count_address() -> None:
-        if request.path.startswith(("/api/", "/verify/")):
+        if request.path.startswith(("/api/", "/verify/", "/console/sign-in")):
             limits.hit("address", request.remote_addr or "")
 
 
 def count_user(user: str) -> None:
     """Counts a request of a signed-in user."""
     current_app.extensions["limits"].hit("user", user)
+
+
+def count_sign_in() -> None:
+    """Counts a password that somebody not signed in has given; each costs an argon2id to tell."""
+    current_app.extensions["limits"].hit("sign_in", request.remote_addr or "")

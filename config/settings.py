@@ -66,6 +66,8 @@ class Settings:
     rate_limit_user: str = _setting("RATE_LIMIT_USER", default="300/minute")
     # an address may be a whole hall behind one router, or a carrier's NAT
     rate_limit_address: str = _setting("RATE_LIMIT_ADDRESS", default="3000/minute")
+    # passwords tried at the console from one address, which may be a whole bureau's
+    rate_limit_sign_in: str = _setting("RATE_LIMIT_SIGN_IN", default="60/minute")
     log_level: str = _setting("LOG_LEVEL", default="INFO")
     # sign-in
     access_token_minutes: int = _setting("ACCESS_TOKEN_MINUTES", default=30)

@@ -42,6 +42,7 @@ def test_settings(database_url: str, redis_url: str, **changes: object) -> Setti
         "public_url": "http://testserver",
         "rate_limit_user": "100000/minute",
         "rate_limit_address": "1000000/minute",
+        "rate_limit_sign_in": "1000000/minute",
         "access_token_minutes": 7 * 24 * 60,  # so that a test may move the clock by days
     }
     return Settings(**{**values, **changes})  # type: ignore[arg-type]

@@ -17,8 +17,10 @@ from sqlalchemy import text
 
 from tests.builders import Person, World, fresh_phone
 from tests.conftest import test_settings
+from tests.console_client import Browser
 from tests.leaks import SHAPES, leaks_in
 from tests.phones import Phones
+from tests.sign_ins import Staff, first_sign_in, give_password
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -189,12 +191,21 @@ def travel(start: dict[str, str]) -> dict[str, Any]:
         "role": "county_staff",
         "division_id": "js.xz.fengxian",
     }
-    used |= {
-        "staff": "公孙大娘",
-        "initial password": post("/people/staff", account, admin).json["initial_password"],
-    }
-    used["wrong password"] = "Wrong-password-1"
-    post("/people/staff-sign-in", {"login_name": "gongsun", "password": used["wrong password"]})
+    made = post("/people/staff", account, admin).json
+    used |= {"staff": "公孙大娘", "initial password": made["initial_password"]}
+    used |= {"wrong password": "Wrong-password-1", "new password": "Quite-new-password-2"}
+    desk, staff = Browser(app.test_client()), Staff(made["user_id"], "gongsun", made["initial_password"])
+    give_password(desk, staff, used["wrong password"])
+    first_sign_in(desk, staff, used["new password"])
+    desk.post("/console/account/recovery-codes", code=staff.recovery_codes[0])
+    used |= {"authenticator": staff.secret, "recovery code": staff.recovery_codes[0]}
+    with desk.client.session_transaction("/console/") as cookie:
+        used["console token"] = cookie["token"]
+    assert desk.get("/console/sign-in/scan").status_code == 303
+    at_the_door = Browser(app.test_client())
+    at_the_door.get("/console/sign-in/scan"), at_the_door.get("/console/sign-in/scan.png")
+    with at_the_door.client.session_transaction("/console/") as cookie:
+        used["scan secret"] = cookie["scan"]["secret"]
     # crashes: of the program, of the database with the value in its text, of a library, of a job
     real = people.audit.record
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from argon2 import PasswordHasher
@@ -15,6 +16,7 @@ from models.audit import AuditEvent
 from models.base import now, set_clock
 from models.people import RecoveryCode, SignIn, StaffAccount
 from tests.builders import World
+from tests.conftest import OtherApp
 from tests.console_client import Browser, text_of
 from tests.races import at_once
 from tests.sign_ins import (
@@ -528,3 +530,10 @@ def test_what_happened_is_audited_without_secrets(at: Browser, known: Staff, wor
     assert {event.division_id for event in found} == {"js.xz.fengxian"}
     assert [event.user_id for event in found[1:4]] == [known.id] * 3
     assert known.password not in str([event.detail for event in found])
+
+
+def test_passwords_tried_from_one_address_are_limited(other_app: OtherApp) -> None:
+    at = Browser(other_app(rate_limit_sign_in="3/day"))
+    nobody = Staff(UUID(int=7), "nobody-here", NEW)
+    assert [give_password(at, nobody).status_code for _ in range(4)] == [403, 403, 403, 429]
+    assert at.get(SIGN_IN).status_code == 200

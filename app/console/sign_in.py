@@ -14,6 +14,7 @@ from app.console.devices import device_of
 from app.console.forms import Form
 from app.console.frame import blp, own_path, page, public, render
 from app.errors import DomainError
+from app.limits import count_sign_in
 from app.services import scan_requests, staff_sign_ins
 from app.services.scan_requests import Stage
 from app.services.staff_sign_ins import Due, Opened, Step
@@ -83,6 +84,7 @@ def sign_in(_actor: Actor) -> Any:
         session[NEXT] = wanted
     form = Form(shapes.PasswordSignInBody)
     if form.submitted:
+        count_sign_in()
         with form:
             return go_on(staff_sign_ins.begin(**form.values(), device=device()))
     return form.page("sign_in/password.html")
