@@ -315,7 +315,7 @@ IMPORT = transfers.register_import(
     Result,
     lambda actor, rows, training, enrol: import_rows(actor, rows, UUID(training), enrol=enrol),
     {
-        "credit_code": "91320321MA0DEMA01X",
+        "credit_code": "91320321MA0DEMA01H",
         "phone": "13900000001",
         "name": "王小明",
         "post": "质量负责人",

@@ -111,7 +111,7 @@ def test_scans_are_kept_while_the_network_is_away(open_page: OpenPage, hall: Hal
     page.context.set_offline(True)
     page.keyboard.type(hall.ticket(signup))
     page.keyboard.press("Enter")
-    expect(page.locator("[data-verdict]")).to_contain_text("已保存在本机")
+    expect(page.locator("[data-verdict]")).to_contain_text("已存在本机，待上传")
     expect(page.get_by_text("网络中断")).to_contain_text("1 条扫码记录保存在本机")
     assert accepted(hall, signup) == []
     page.context.set_offline(False)

@@ -40,7 +40,7 @@ async function send(scan) {
   const answer = await post(page.dataset.scansUrl, { nonce: scan.nonce, content: scan.content });
   if (answer) return tell(answer);
   keep(scan);
-  tell({ outcome: "kept", message: "已保存在本机，恢复网络后自动上传", scanned_at: scan.scanned_at });
+  tell({ outcome: "kept", message: "已存在本机，待上传", scanned_at: scan.scanned_at });
 }
 
 // Returns the answer, null when there was none: no network, no server, or nobody signed in (also when
