@@ -229,7 +229,7 @@ class Problem(Schema):
 class ReasonBody(In):
     """Why something is refused, returned or cancelled."""
 
-    reason = Text(200, at_least=2, required=True)
+    reason = Text(200, at_least=2, multiline=True, required=True)
 
 
 class PageQuery(In):

@@ -51,7 +51,7 @@ def set_password(at: Browser, new: str) -> TestResponse:
 def enrol(at: Browser, staff: Staff) -> TestResponse:
     """Takes an authenticator into use and keeps the recovery codes."""
     shown = text_of(at.get("/console/sign-in/authenticator"))
-    found = re.search(r"密钥 ((?:[A-Z2-7]{4} ){7}[A-Z2-7]{4})", shown)
+    found = re.search(r"密钥： ?((?:[A-Z2-7]{4} ){7}[A-Z2-7]{4})", shown)
     assert found, shown
     staff.secret = found[1].replace(" ", "")
     answer = at.post("/console/sign-in/authenticator", code=staff.code())

@@ -17,6 +17,8 @@ from models.audit import AuditEvent
 from models.base import new_id, now
 from tests.builders import Person, World
 from tests.console_client import Desk, desk, text_of
+from tests.sign_ins import browser, give_password
+from tests.staff_builders import fresh_account
 
 
 @pytest.fixture
@@ -119,3 +121,13 @@ def test_it_is_taken_out_and_that_is_audited(app: Flask, world: World, auditor: 
     with world.session() as session:
         verbs = select(AuditEvent.verb).where(AuditEvent.user_id == auditor.person.id)
         assert "transfer.started" in session.execute(verbs).scalars().all()
+
+
+def test_what_it_is_about_is_called_by_its_name(world: World, auditor: Desk) -> None:
+    account = fresh_account(world)
+    page = text_of(auditor.get("/console/audit", verb="staff.created", size=200))
+    assert f"工作人员账号 {account.login_name}" in page and "角色：县局经办；范围：丰县" in page
+    at = browser(world.app)
+    give_password(at, account, "wrong")
+    page = text_of(auditor.get("/console/audit", verb="staff.proof_failed", size=200))
+    assert "未登录 密码、动态口令或恢复码错误" in page and "缘由：密码错误；连续失败次数：1" in page

@@ -123,11 +123,11 @@ def test_a_reason_is_asked_for_before_anything_is_done(
     blank = clerk.post(url(training, act), signup=ticked, sure="1", reason=" ")
     assert blank.status_code == 422 and "必填" in text_of(blank)
     assert house.states(training) == ["pending", "pending"]
-    done = clerk.post(url(training, act), signup=ticked, sure="1", reason="请补充社保证明")
+    done = clerk.post(url(training, act), signup=ticked, sure="1", reason="请补充\r\n社保证明")
     assert done.status_code == 303
     assert house.states(training) == [state, state]
     [(kind, body)] = house.told(ticked[1])
-    assert kind == f"signup.{state}" and "请补充社保证明" in body
+    assert kind == f"signup.{state}" and "请补充\n社保证明" in body
 
 
 def test_nothing_ticked_is_said(house: House, world: World, clerk: Desk) -> None:

@@ -50,7 +50,7 @@ def typed(**changes: Any) -> dict[str, Any]:
     """What is posted for a sound training of two sessions."""
     values = {
         "title": "质量管理体系内审员培训",
-        "description": "两天\n自带电脑",
+        "description": "两天\r\n自带电脑",
         "mode": "onsite",
         "provider": "own",
         "audience": "internal_auditor",
@@ -247,6 +247,7 @@ def test_a_new_training_begins_with_sensible_times(world: World, clerk: Desk) ->
 def test_a_training_is_written_and_published(world: World, clerk: Desk) -> None:
     training = made(world, clerk.post("/console/trainings/new", **typed()))
     assert (training.state, training.capacity) == (TrainingState.draft, 1000)
+    assert training.description == "两天\n自带电脑"
     assert training.open_to == ["js.xz.fengxian", "js.xz.peixian"]
     assert training.cancel_deadline == training.closes_at == START - timedelta(hours=15)
     with world.session() as session:

@@ -13,6 +13,8 @@ from sqlalchemy import select, update
 
 from app.access import SYSTEM, Actor, Grant
 from app.errors import DomainError
+from app.jobs import jobs
+from app.jobs.enterprises import finish_merge
 from app.services import enterprise_imports, enterprise_merges, seats
 from app.services.enterprise_contacts import reveal_contact
 from app.services.enterprise_imports import COLUMNS, Result
@@ -312,14 +314,15 @@ def test_a_sign_up_that_began_before_is_taken_along_afterwards(
     assert twins.sign_up(twins.drop_owner, twins.drop, training).status_code == 201
     assert twins.held(training) == {twins.drop.id: 1}
     with twins.world.session() as session:
-        jobs = session.connection().exec_driver_sql(
+        waiting = session.connection().exec_driver_sql(
             "SELECT args, scheduled_at > now() + interval '50 seconds' FROM procrastinate_jobs"
             " WHERE task_name = 'enterprises.finish_merge' ORDER BY id DESC LIMIT 1"
         )
-        assert jobs.one() == ({"enterprise_id": str(twins.drop.id)}, True)
+        assert waiting.one() == ({"enterprise_id": str(twins.drop.id)}, True)
     with twins.app.app_context():
-        enterprise_merges.finish(SYSTEM, twins.drop.id)
-        enterprise_merges.finish(SYSTEM, twins.drop.id)  # a job may run again
+        assert "enterprises.finish_merge" in jobs.tasks
+        finish_merge(str(twins.drop.id))
+        finish_merge(str(twins.drop.id))  # a job may run again
     assert twins.held(training) == {twins.keep.id: 1}
     with twins.world.session() as session:
         done = AuditEvent.verb == "enterprise.merge_finished", AuditEvent.subject_id == str(twins.keep.id)

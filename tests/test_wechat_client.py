@@ -400,10 +400,13 @@ def test_cookies_are_not_kept(mp: MiniProgram, platform: Platform) -> None:
         handler.send_header("Set-Cookie", "who=somebody")
         handler.end_headers()
         handler.wfile.write(b'{"errcode": 0}')
+        cookies.append(handler.headers.get("Cookie"))
 
+    cookies: list[str | None] = []
     platform.on(SEND, answer)
     mp.post(SEND, {})
-    assert list(mp.interfaces._http.cookies) == []
+    mp.post(SEND, {})
+    assert cookies == [None, None]
 
 
 def test_the_library_s_interfaces_use_the_same_calls(mp: MiniProgram, platform: Platform) -> None:
@@ -449,8 +452,7 @@ def test_nothing_secret_is_logged(
             act()
         except WeChatError as error:
             logging.getLogger("wechat").exception("failed: %r", error)
-    # urllib3 does log a call that was answered
-    assert (f"GET {LOGIN}" in caplog.text) == (answer is not drop)
+    assert "failed" in caplog.text or answer is not drop
     assert not [value for value in SECRETS if value in caplog.text]
 
 

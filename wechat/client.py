@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from wechatpy import WeChatClient
-
+from wechat.account import Account, answer_list, answer_object, answer_text
 from wechat.codes import is_scene
 from wechat.errors import Outcome, WeChatError
-from wechat.tokens import TokenStore
-from wechat.transport import OFFICIAL, Transport
+from wechat.templates import LONG_TERM, ONE_TIME, MessageTemplate, read_template
+from wechat.transport import OFFICIAL
 
 EnvVersion = Literal["release", "trial", "develop"]
+MiniProgramState = Literal["formal", "trial", "developer"]
+Language = Literal["zh_CN", "en_US", "zh_HK", "zh_TW"]
 _NUMBER = re.compile(r"[0-9]{5,15}")
 _COUNTRY = re.compile(r"[0-9]{1,4}")
 
@@ -37,32 +37,12 @@ class PhoneNumber:
     country_code: str
 
 
-class MiniProgram:
-    """One mini-program account; safe for threads, one per process and appid, made after forking.
+class MiniProgram(Account):
+    """A mini-program's account.
 
-    Every method raises WeChatError and no exception of the libraries below. `timeout` is (connect, read) in
-    seconds. Calls that failed in transit are repeated only where that cannot do a thing twice; an exchanged
-    code may be used up, and then the outcome is UNKNOWN: ask the client for a fresh one.
+    Calls that failed in transit are repeated only where that cannot do a thing twice; an exchanged code may
+    be used up, and then the outcome is UNKNOWN: ask the client for a fresh one.
     """
-
-    def __init__(
-        self,
-        appid: str,
-        secret: str,
-        tokens: TokenStore,
-        api_base: str = OFFICIAL,
-        timeout: tuple[float, float] = (3.0, 5.0),
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.appid = appid
-        self._transport = Transport(appid, secret, tokens, api_base=api_base, timeout=timeout, sleep=sleep)
-        self._secret = secret
-
-    @property
-    def interfaces(self) -> WeChatClient:
-        """wechatpy's groups of interfaces (`.template`, `.wxa`, …) over the same calls, token and errors."""
-        return self._transport
 
     def code2session(self, code: str) -> Session:
         """Exchange the code of wx.login (WeChat: 小程序登录凭证校验); needs no access token."""
@@ -73,22 +53,22 @@ class MiniProgram:
             "js_code": code,
             "grant_type": "authorization_code",
         }
-        answer = _object(self._transport.tokenless(path, params, idempotent=False), path)
+        answer = answer_object(self._transport.tokenless(path, params, idempotent=False), path)
         return Session(
-            openid=_text(answer, "openid", path),
+            openid=answer_text(answer, "openid", path),
             unionid=answer.get("unionid") or None,
-            session_key=_text(answer, "session_key", path),
+            session_key=answer_text(answer, "session_key", path),
         )
 
     def phone_number(self, code: str, openid: str) -> PhoneNumber:
         """Exchange the code of the phone button (WeChat: 获取手机号), which must belong to `openid`."""
         path = "/wxa/business/getuserphonenumber"
         answer = self.post(path, {"code": code, "openid": openid})
-        info = _object(answer.get("phone_info"), path)
+        info = answer_object(answer.get("phone_info"), path)
         watermark = info.get("watermark")
         if isinstance(watermark, dict) and watermark.get("appid", self.appid) != self.appid:
             raise WeChatError(Outcome.CONFIGURATION, endpoint=path)
-        number, country = _text(info, "purePhoneNumber", path), str(info.get("countryCode", ""))
+        number, country = answer_text(info, "purePhoneNumber", path), str(info.get("countryCode", ""))
         if not _NUMBER.fullmatch(number) or not _COUNTRY.fullmatch(country):
             raise WeChatError(Outcome.UNKNOWN, endpoint=path)
         return PhoneNumber(number, country)
@@ -126,23 +106,38 @@ class MiniProgram:
             raise WeChatError(Outcome.RETRY_TRANSIENT, endpoint=path)
         return image
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """POST `body` as JSON to `path` (with its leading slash); never repeated once it may have arrived."""
-        return _object(self._transport.post(f"{OFFICIAL}{path}", data=dict(body)), path)
+    def send_subscribe_message(
+        self,
+        openid: str,
+        template_id: str,
+        data: Mapping[str, str],
+        *,
+        page: str = "",
+        state: MiniProgramState = "formal",
+        lang: Language = "zh_CN",
+    ) -> str:
+        """Send one subscribe message (WeChat: 发送订阅消息) and return its msgid; see `send` for failures.
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """GET `path` (with its leading slash); repeated when it failed in transit."""
-        return _object(self._transport.get(f"{OFFICIAL}{path}", params=dict(params or {})), path)
+        `data` maps the keys of the template to texts; `page` may have a query and opens in `state`.
+        """
+        body = {
+            "touser": openid,
+            "template_id": template_id,
+            "miniprogram_state": state,
+            "lang": lang,
+            "data": {key: {"value": value} for key, value in data.items()},
+        }
+        if page:
+            body["page"] = page
+        return self.send("/cgi-bin/message/subscribe/send", body)
 
-
-def _object(answer: object, path: str) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise WeChatError(Outcome.UNKNOWN, endpoint=path)
-    return answer
-
-
-def _text(answer: dict[str, Any], name: str, path: str) -> str:
-    value = answer.get(name)
-    if not isinstance(value, str) or not value:
-        raise WeChatError(Outcome.UNKNOWN, endpoint=path)
-    return value
+    def templates(self) -> list[MessageTemplate]:
+        """Return the account's own templates (WeChat: 获取个人模板列表)."""
+        path = "/wxaapi/newtmpl/gettemplate"
+        rows = answer_list(self.get(path), "data", path)
+        return [
+            read_template(
+                answer_text(row, "priTmplId", path), row, LONG_TERM if row.get("type") == 3 else ONE_TIME
+            )
+            for row in rows
+        ]

@@ -170,7 +170,8 @@ def _value(field: fields.Field[Any], name: str, partial: bool) -> Any:
         return int(plain) if re.fullmatch(r"-?\d{1,19}", plain, re.ASCII) else text
     if isinstance(field, fields.AwareDateTime):
         return f"{text}+08:00" if re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?", text) else text
-    return request.form[name]
+    # HTML posts the ends of lines as CR LF; the shapes know LF alone.
+    return request.form[name].replace("\r\n", "\n")
 
 
 def _inside(given: Any, name: str) -> Any:

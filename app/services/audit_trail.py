@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +11,17 @@ from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 from app import masks
 from app.access import ROLE_NAMES, SYSTEM, Actor
 from app.registers import Filter, Register, division, since, until
+from app.services import reference
 from app.transactions import session, transaction
 from app.verbs import VERBS
 from app.workbooks import Column
 from app.workbooks.columns import Kind
+from models.agencies import Agency
 from models.audit import AuditEvent
+from models.enterprises import Enterprise
+from models.financing import Bank
 from models.people import StaffAccount, User
+from models.trainings import Training
 
 SUBJECTS: dict[str, str] = {
     "agencies": "帮扶机构",
@@ -56,6 +62,21 @@ DETAILS: dict[str, str] = {
     "why": "缘由",
 }
 
+VALUES: dict[str, str] = {
+    "code_wrong": "动态口令或恢复码错误",
+    "console": "管理后台",
+    "mini_program": "小程序",
+    "password_wrong": "密码错误",
+    "staff_sign_in_failed": "密码错误",
+}
+NAMED: tuple[tuple[Any, Any], ...] = (
+    (Agency, Agency.name),
+    (Bank, Bank.name),
+    (Enterprise, Enterprise.name),
+    (StaffAccount, StaffAccount.login_name),
+    (Training, Training.title),
+)
+
 
 @transaction(None)
 def who(_system: Actor, user_ids: set[UUID]) -> dict[UUID, str]:
@@ -70,23 +91,42 @@ def who(_system: Actor, user_ids: set[UUID]) -> dict[UUID, str]:
     }
 
 
+@transaction(None)
+def _names(_system: Actor, subjects: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Returns what the subjects are called that have a name and are still there."""
+    names: dict[tuple[str, str], str] = {}
+    for model, name in NAMED:
+        table = model.__tablename__
+        wanted = [UUID(subject) for of, subject in subjects if of == table]
+        if wanted:
+            found = session().execute(select(model.id, name).where(model.id.in_(wanted)))
+            names |= {(table, str(key)): text for key, text in found}
+    return names
+
+
 def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    names = who(SYSTEM, {row["user_id"] for row in rows if row["user_id"]})
+    people = {row["user_id"] for row in rows if row["user_id"]}
+    people |= {UUID(row["subject_id"]) for row in rows if row["subject_type"] == "users"}
+    called = who(SYSTEM, people)
+    names = _names(SYSTEM, {(row["subject_type"], row["subject_id"]) for row in rows})
+    names |= {("users", str(user_id)): name for user_id, name in called.items()}
+    words = VALUES | ROLE_NAMES | reference.division_names(SYSTEM)
     for row in rows:
-        row["who"] = names.get(row["user_id"], "系统") if row["user_id"] else "系统"
+        nobody = "未登录" if row["verb"] == "staff.proof_failed" else "系统"
+        row["who"] = called.get(row["user_id"], nobody)
         row["what"] = VERBS.get(row["verb"], row["verb"])
-        row["about"] = SUBJECTS.get(row["subject_type"], row["subject_type"])
-        facts = [
-            f"{DETAILS.get(name, name)}：{_said(value)}" for name, value in row["detail"].items() if value
-        ]
-        row["said"] = "；".join(facts)
+        kind, name = row["subject_type"], names.get((row["subject_type"], row["subject_id"]), "")
+        row["about"] = f"{SUBJECTS.get(kind, kind)} {name}".strip()
+        row["said"] = "；".join(
+            f"{DETAILS.get(key, key)}：{_said(value, words)}" for key, value in row["detail"].items() if value
+        )
     return rows
 
 
-def _said(value: Any) -> str:
+def _said(value: Any, words: Mapping[str, str]) -> str:
     if isinstance(value, list):
-        return "、".join(map(str, value))
-    return ROLE_NAMES.get(value, value) if isinstance(value, str) else str(value)
+        return "、".join(_said(one, words) for one in value)
+    return words.get(value, value) if isinstance(value, str) else str(value)
 
 
 @transaction(None)
@@ -116,17 +156,15 @@ AUDIT_TRAIL = Register(
         AuditEvent.subject_type,
         AuditEvent.subject_id,
         AuditEvent.detail,
-        AuditEvent.request_id,
     ),
     [
         Column("时间", "at", kind=Kind.DATETIME),
         Column("操作人", "who", width=24),
         Column("动作", "what", width=24),
-        Column("对象", "about", width=14),
+        Column("对象", "about", width=28),
         Column("对象编号", "subject_id", width=38),
         Column("辖区", "division", width=14),
         Column("详情", "said", width=48),
-        Column("请求编号", "request_id", width=38),
     ],
     key=AuditEvent.id,
     sorts={"at": AuditEvent.at},

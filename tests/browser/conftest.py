@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.console_client import Desk
+from tests.console_client import Browser as Client
 from tests.phones import served
 
 ARGUMENTS = [
@@ -74,7 +74,7 @@ def open_page(browser: Browser, site: str) -> Iterator[OpenPage]:
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
-    def open_(path: str, desk: Desk | None = None, **options: Any) -> Page:
+    def open_(path: str, desk: Client | None = None, **options: Any) -> Page:
         settings = {"viewport": {"width": 1280, "height": 900}, "locale": "zh-CN", **options}
         context = browser.new_context(base_url=site, timezone_id="Asia/Shanghai", **settings)
         contexts.append(context)
@@ -94,7 +94,7 @@ def open_page(browser: Browser, site: str) -> Iterator[OpenPage]:
     assert [problem for problem in problems if not any(said in problem for said in OUTAGE)] == []
 
 
-def cookie_of(desk: Desk) -> str:
+def cookie_of(desk: Client) -> str:
     """Returns the session's cookie of somebody at a desk."""
     cookie = desk.client.get_cookie("tizhitong", path="/console")
     assert cookie is not None

@@ -9,9 +9,9 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from wechat.fields import problems
 from wechat.simulator.codes import page_exists
 from wechat.simulator.errors import Refusal
-from wechat.simulator.fields import accepts
 from wechat.simulator.gateway import Call, Endpoint
 from wechat.simulator.people import Person
 
@@ -151,7 +151,7 @@ def _check_data(template: dict[str, Any], data: object) -> dict[str, str]:
         if value is None or value == "":
             raise _bad_argument(f"data.{key}.value is empty")
         values[key] = str(value)
-        if not values[key].strip() or not accepts(key, values[key], choices.get(key, [])):
+        if problems(key.rstrip("0123456789"), values[key], choices.get(key, [])):
             raise _bad_argument(f"data.{key}.value invalid")
     for key in data:
         if key not in keys:

@@ -22,10 +22,12 @@ if (field) {
   repeated.addEventListener("change", () => repeated.reportValidity());
 }
 
+// Without https there is no clipboard: then what is to be copied is selected.
 for (const button of document.querySelectorAll("[data-copies]")) {
   button.addEventListener("click", async () => {
     const shown = document.getElementById(button.dataset.copies);
-    await navigator.clipboard.writeText(shown.innerText.trim());
-    button.lastChild.textContent = "已复制";
+    if (navigator.clipboard) await navigator.clipboard.writeText(shown.innerText.trim());
+    else window.getSelection().selectAllChildren(shown);
+    button.lastChild.textContent = navigator.clipboard ? "已复制" : "已选中，请按 Ctrl+C";
   });
 }
