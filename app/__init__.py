@@ -13,6 +13,7 @@ from app.transactions import db
 from config.settings import ROOT, Settings, settings, use
 from models import crypto
 from wechat.client import MiniProgram
+from wechat.official_account import OfficialAccount
 from wechat.push import PushReceiver
 from wechat.tokens import TokenStore
 
@@ -49,6 +50,15 @@ def create_app(configured: Settings | None = None) -> Flask:
     app.extensions["push_receiver"] = PushReceiver(
         s.wechat_mp_appid, s.wechat_mp_push_token, s.wechat_mp_aes_key
     )
+    # None where there is no Official Account: then the mini-program and the inbox are all there is.
+    app.extensions["official_account"] = app.extensions["official_push_receiver"] = None
+    if s.wechat_oa_appid:
+        app.extensions["official_account"] = OfficialAccount(
+            s.wechat_oa_appid, s.wechat_oa_secret, TokenStore(cache), api_base=s.wechat_api_base
+        )
+        app.extensions["official_push_receiver"] = PushReceiver(
+            s.wechat_oa_appid, s.wechat_oa_push_token, s.wechat_oa_aes_key
+        )
     for part in (logs, faces, health, api, console, cli):
         part.init_app(app)
     limits.init_app(app, s)
