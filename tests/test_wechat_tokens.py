@@ -80,6 +80,7 @@ def test_redis_is_not_asked_for_what_was_just_seen(
 ) -> None:
     monkeypatch.setattr(tokens, "LOOK_AGAIN_SECONDS", seconds)
     wechat, store = WeChat(), TokenStore(token_redis)
+    store.token(appid, wechat)
     first = store.token(appid, wechat)
     others = json.dumps({"t": "of-another-process", "exp": 1})
     token_redis.set(f"wx:{appid}:token", others)

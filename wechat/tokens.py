@@ -63,7 +63,7 @@ class TokenStore:
     def token(self, appid: str, fetch: Fetch) -> str:
         """Return the token of `appid`, fetched if none is held; what `fetch` raises passes through."""
         seen = self._seen.get(appid)
-        if seen is not None and time.monotonic() < seen[1]:
+        if seen is not None and 0 <= self._clock() - seen[1] < LOOK_AGAIN_SECONDS:
             return seen[0]
         held = self._load(appid)
         if held is not None:
@@ -108,7 +108,7 @@ class TokenStore:
                 self._memory.pop(appid, None)
             else:
                 self._memory[appid] = stored
-                self._seen[appid] = stored[0], time.monotonic() + LOOK_AGAIN_SECONDS
+                self._seen[appid] = stored[0], self._clock()
         return stored[0] if stored else None
 
     def _keep(self, appid: str, grant: Grant) -> str:
@@ -117,7 +117,7 @@ class TokenStore:
         expires = self._clock() + seconds
         with self._guard:
             self._memory[appid] = (grant.token, expires)
-            self._seen[appid] = grant.token, time.monotonic() + LOOK_AGAIN_SECONDS
+            self._seen.pop(appid, None)
         try:
             with self._server() as server:
                 value = json.dumps({"t": grant.token, "exp": int(expires)})
