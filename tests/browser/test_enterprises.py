@@ -66,6 +66,19 @@ def test_a_clerk_reviews_one_after_the_other(open_page: OpenPage, branch: Branch
     assert_accessible(page)
 
 
+def test_refusing_asks_first_and_keeps_the_reason(open_page: OpenPage, branch: Branch) -> None:
+    waiting = branch.enterprise("外地某厂", state=EnterpriseState.registered)
+    page = open_page(f"/console/reviews/{waiting.id}", branch.desk)
+    page.get_by_label("原因").fill("不在本市登记")
+    page.get_by_role("button", name="不予通过", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text("此操作不能撤回")
+    page.get_by_role("button", name="不，返回").click()
+    expect(page.get_by_label("原因")).to_have_value("不在本市登记")
+    page.get_by_role("button", name="不予通过", exact=True).click()
+    page.get_by_role("button", name="确定不予通过").click()
+    expect(page.get_by_role("status").first).to_contain_text("“外地某厂”不予通过")
+
+
 def test_several_are_approved_at_once(open_page: OpenPage, branch: Branch) -> None:
     for number in range(3):
         branch.enterprise(f"待审厂{number}", state=EnterpriseState.registered)
