@@ -13,6 +13,7 @@ from app.transactions import db
 from config.settings import ROOT, Settings, settings, use
 from models import crypto
 from wechat.client import MiniProgram
+from wechat.official_account import OfficialAccount
 from wechat.push import PushReceiver
 from wechat.tokens import TokenStore
 
@@ -43,12 +44,20 @@ def create_app(configured: Settings | None = None) -> Flask:
     Migrate(app, db, directory=str(ROOT / "migrations"))
     cache = redis.Redis.from_url(s.redis_url, socket_timeout=2, socket_connect_timeout=2)
     app.extensions["redis"] = cache
+    tokens = TokenStore(cache)
     app.extensions["mini_program"] = MiniProgram(
-        s.wechat_mp_appid, s.wechat_mp_secret, TokenStore(cache), api_base=s.wechat_api_base
+        s.wechat_mp_appid, s.wechat_mp_secret, tokens, api_base=s.wechat_api_base
     )
     app.extensions["push_receiver"] = PushReceiver(
         s.wechat_mp_appid, s.wechat_mp_push_token, s.wechat_mp_aes_key
     )
+    if s.wechat_oa_appid:
+        app.extensions["official_account"] = OfficialAccount(
+            s.wechat_oa_appid, s.wechat_oa_secret, tokens, api_base=s.wechat_api_base
+        )
+        app.extensions["official_push_receiver"] = PushReceiver(
+            s.wechat_oa_appid, s.wechat_oa_push_token, s.wechat_oa_aes_key
+        )
     for part in (logs, faces, health, api, console, cli):
         part.init_app(app)
     limits.init_app(app, s)

@@ -121,27 +121,33 @@ def _only_one(directory: Path, port: int) -> Iterator[None]:
 
 
 def _environment(directory: Path, port: int) -> dict[str, str]:
-    """Returns the copy's own settings, with keys that are made once."""
+    """Returns the copy's own settings, with keys that are made once; what an older copy lacks is added."""
     path = directory / "environment.json"
-    if path.exists():
-        known: dict[str, str] = json.loads(path.read_text())
-        return known
-    if (directory / "postgres").exists():
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if not known and (directory / "postgres").exists():
         raise EngineError(
             f"{path} 不见了，其中的密钥无法重造，数据库已不能解密。请删除 {directory} 后重新开始。"
         )
-    letters = string.ascii_letters + string.digits
-    return {
+    made = {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "DATA_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-        "WECHAT_MP_APPID": "wx" + secrets.token_hex(8),
-        "WECHAT_MP_SECRET": secrets.token_hex(16),
-        "WECHAT_MP_PUSH_TOKEN": secrets.token_hex(16),
-        # 43 characters that are, with "=", the base64 of 32 bytes: of the last one only four bits count.
-        "WECHAT_MP_AES_KEY": "".join(secrets.choice(letters) for _ in range(42))
-        + secrets.choice("AEIMQUYcgkosw048"),
+        **_account("WECHAT_MP"),
+        **_account("WECHAT_OA"),
         "WECHAT_API_BASE": f"http://127.0.0.1:{port + 1}",
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
+    }
+    return {**made, **known}
+
+
+def _account(prefix: str) -> dict[str, str]:
+    letters = string.ascii_letters + string.digits
+    return {
+        f"{prefix}_APPID": "wx" + secrets.token_hex(8),
+        f"{prefix}_SECRET": secrets.token_hex(16),
+        f"{prefix}_PUSH_TOKEN": secrets.token_hex(16),
+        # 43 characters that are, with "=", the base64 of 32 bytes: of the last one only four bits count.
+        f"{prefix}_AES_KEY": "".join(secrets.choice(letters) for _ in range(42))
+        + secrets.choice("AEIMQUYcgkosw048"),
     }
 
 
