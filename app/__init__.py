@@ -44,17 +44,16 @@ def create_app(configured: Settings | None = None) -> Flask:
     Migrate(app, db, directory=str(ROOT / "migrations"))
     cache = redis.Redis.from_url(s.redis_url, socket_timeout=2, socket_connect_timeout=2)
     app.extensions["redis"] = cache
+    tokens = TokenStore(cache)
     app.extensions["mini_program"] = MiniProgram(
-        s.wechat_mp_appid, s.wechat_mp_secret, TokenStore(cache), api_base=s.wechat_api_base
+        s.wechat_mp_appid, s.wechat_mp_secret, tokens, api_base=s.wechat_api_base
     )
     app.extensions["push_receiver"] = PushReceiver(
         s.wechat_mp_appid, s.wechat_mp_push_token, s.wechat_mp_aes_key
     )
-    # None where there is no Official Account: then the mini-program and the inbox are all there is.
-    app.extensions["official_account"] = app.extensions["official_push_receiver"] = None
     if s.wechat_oa_appid:
         app.extensions["official_account"] = OfficialAccount(
-            s.wechat_oa_appid, s.wechat_oa_secret, TokenStore(cache), api_base=s.wechat_api_base
+            s.wechat_oa_appid, s.wechat_oa_secret, tokens, api_base=s.wechat_api_base
         )
         app.extensions["official_push_receiver"] = PushReceiver(
             s.wechat_oa_appid, s.wechat_oa_push_token, s.wechat_oa_aes_key

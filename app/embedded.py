@@ -121,34 +121,32 @@ def _only_one(directory: Path, port: int) -> Iterator[None]:
 
 
 def _environment(directory: Path, port: int) -> dict[str, str]:
-    """Returns the copy's own settings, with keys that are made once."""
+    """Returns the copy's own settings, with keys that are made once; what an older copy lacks is added."""
     path = directory / "environment.json"
-    if path.exists():
-        known: dict[str, str] = json.loads(path.read_text())
-        return {**_account("OA"), **known}  # copies of before had none
-    if (directory / "postgres").exists():
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if not known and (directory / "postgres").exists():
         raise EngineError(
             f"{path} 不见了，其中的密钥无法重造，数据库已不能解密。请删除 {directory} 后重新开始。"
         )
-    return {
+    made = {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "DATA_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-        **_account("MP"),
-        **_account("OA"),
+        **_account("WECHAT_MP"),
+        **_account("WECHAT_OA"),
         "WECHAT_API_BASE": f"http://127.0.0.1:{port + 1}",
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
+    return {**made, **known}
 
 
-def _account(kind: str) -> dict[str, str]:
-    """Returns what an account of the simulated platform is known by."""
+def _account(prefix: str) -> dict[str, str]:
     letters = string.ascii_letters + string.digits
     return {
-        f"WECHAT_{kind}_APPID": "wx" + secrets.token_hex(8),
-        f"WECHAT_{kind}_SECRET": secrets.token_hex(16),
-        f"WECHAT_{kind}_PUSH_TOKEN": secrets.token_hex(16),
+        f"{prefix}_APPID": "wx" + secrets.token_hex(8),
+        f"{prefix}_SECRET": secrets.token_hex(16),
+        f"{prefix}_PUSH_TOKEN": secrets.token_hex(16),
         # 43 characters that are, with "=", the base64 of 32 bytes: of the last one only four bits count.
-        f"WECHAT_{kind}_AES_KEY": "".join(secrets.choice(letters) for _ in range(42))
+        f"{prefix}_AES_KEY": "".join(secrets.choice(letters) for _ in range(42))
         + secrets.choice("AEIMQUYcgkosw048"),
     }
 

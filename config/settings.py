@@ -48,12 +48,12 @@ class Settings:
     wechat_mp_push_token: str = _setting("WECHAT_MP_PUSH_TOKEN", secret=True)
     wechat_mp_aes_key: str = _setting("WECHAT_MP_AES_KEY", secret=True)
     wechat_mp_env_version: str = _setting("WECHAT_MP_ENV_VERSION", default="release")
-    wechat_api_base: str = _setting("WECHAT_API_BASE", default=WECHAT_API)
-    # the Official Account (认证服务号) for template messages: all four or none. It pushes to /wechat/push/oa
+    # the Official Account (服务号), if there is one: all four or none
     wechat_oa_appid: str = _setting("WECHAT_OA_APPID", default="")
     wechat_oa_secret: str = _setting("WECHAT_OA_SECRET", default="", secret=True)
     wechat_oa_push_token: str = _setting("WECHAT_OA_PUSH_TOKEN", default="", secret=True)
     wechat_oa_aes_key: str = _setting("WECHAT_OA_AES_KEY", default="", secret=True)
+    wechat_api_base: str = _setting("WECHAT_API_BASE", default=WECHAT_API)
     # keys of our own
     secret_key: str = _setting("SECRET_KEY", secret=True)
     data_keys: str = _setting(
@@ -91,12 +91,10 @@ class Settings:
         if len(self.secret_key) < 32:
             raise ConfigurationError("SECRET_KEY：至少 32 个字符")
         self.keyring()
-        official = {
-            name: getattr(self, f"wechat_oa_{name}") for name in ("appid", "secret", "push_token", "aes_key")
-        }
-        if any(official.values()) and not all(official.values()):
-            missing = "、".join(f"WECHAT_OA_{name.upper()}" for name, value in official.items() if not value)
-            raise ConfigurationError(f"公众号的配置不完整，缺少：{missing}")
+        account = {f.metadata["env"]: getattr(self, f.name) for f in fields(self) if "wechat_oa_" in f.name}
+        missing = [name for name, value in account.items() if not value]
+        if missing and len(missing) < len(account):
+            raise ConfigurationError(f"服务号的配置不完整，缺少：{'、'.join(missing)}")
 
     def keyring(self) -> dict[str, bytes]:
         """Returns the data keys by id, in order of age; the last one encrypts."""

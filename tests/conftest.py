@@ -129,16 +129,17 @@ def app_with_platform(database_url: str, redis_url: str, platform: Phones) -> It
 
 @pytest.fixture
 def run_jobs(app_with_platform: Flask) -> Callable[[], None]:
-    """Runs the jobs that are due, as a worker process does, and returns when none is left.
+    """Runs the jobs that are due, as a worker process does, and returns when none is left."""
+    return lambda: run_due(app_with_platform)
 
-    On a thread of its own, at the test's time: where there is a browser, its loop runs on this one.
+
+def run_due(app: Flask) -> None:
+    """Runs the due jobs of an application.
+
+    On a thread of its own, at the test's time: where there is a browser, its loop runs on the test's.
     """
-
-    def run() -> None:
-        with ThreadPoolExecutor(1) as worker:
-            worker.submit(copy_context().run, jobs.run, app_with_platform, wait=False).result()
-
-    return run
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(copy_context().run, jobs.run, app, wait=False).result()
 
 
 # --- beside the application of all tests

@@ -9,13 +9,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from app import jobs, outbox
+from app import outbox
 from app.access import SYSTEM
 from app.transactions import begin
 from models.base import now
 from models.people import User, UserState
 from models.trainings import Training
 from tests.builders import World, party
+from tests.conftest import run_due
 
 
 def waiting_jobs(world: World, task: str) -> int:
@@ -53,7 +54,7 @@ def test_the_worker_closes_accounts_and_ends_offers(app: Flask, client: FlaskCli
         session.get(User, leaver.id).closing_at = now() - timedelta(seconds=1)
         session.execute(text("UPDATE signups SET offer_expires_at = now() WHERE state = 'offered'"))
         session.execute(text("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'"))
-    jobs.run(app, wait=False)
+    run_due(app)
     with world.session() as session:
         user = session.get(User, leaver.id)
         assert (user.state, user.phone, user.mp_openid, user.name) == (UserState.closed, None, None, None)
@@ -73,7 +74,7 @@ def test_periodic_jobs_end_what_a_lost_job_left(app: Flask, client: FlaskClient,
     for task in tasks:
         with app.app_context(), begin(SYSTEM):
             outbox.defer(task, timestamp=int(now().timestamp()))
-    jobs.run(app, wait=False)
+    run_due(app)
     assert all(waiting_jobs(world, task) == 0 for task in tasks)
     with world.session() as session:
         assert session.get(User, leaver.id).state == UserState.closed
@@ -85,5 +86,5 @@ def test_a_queue_that_does_not_move_is_not_ready(app: Flask, client: FlaskClient
     with world.session() as session:
         session.execute(text("UPDATE procrastinate_events SET at = now() - interval '10 minutes'"))
     assert client.get("/readyz").status_code == 503
-    jobs.run(app, wait=False)
+    run_due(app)
     assert client.get("/readyz").status_code == 200

@@ -50,6 +50,23 @@ def test_service_mode_speaks_to_wechat_and_to_nobody_else() -> None:
         Settings.load({**SERVICE, "WECHAT_API_BASE": "http://127.0.0.1:8001"})
 
 
+OFFICIAL_ACCOUNT = {
+    "WECHAT_OA_APPID": "wxfedcba9876543210",
+    "WECHAT_OA_SECRET": "o" * 32,
+    "WECHAT_OA_PUSH_TOKEN": "token",
+    "WECHAT_OA_AES_KEY": "B" * 42 + "A",
+}
+
+
+def test_the_official_account_is_there_whole_or_not_at_all() -> None:
+    assert Settings.load({**SERVICE, **OFFICIAL_ACCOUNT}).wechat_oa_appid == "wxfedcba9876543210"
+    assert Settings.load(SERVICE).wechat_oa_appid == ""
+    for name in OFFICIAL_ACCOUNT:
+        rest = {other: value for other, value in OFFICIAL_ACCOUNT.items() if other != name}
+        with pytest.raises(ConfigurationError, match=f"服务号.*：{name}$"):
+            Settings.load({**SERVICE, **rest})
+
+
 def test_the_simulator_refuses_service_mode() -> None:
     with pytest.raises(ConfigurationError, match="模拟"):
         create_simulator(Settings.load(SERVICE))

@@ -109,6 +109,19 @@ def test_the_command_makes_the_first_administrator_and_no_second(app: Flask, wor
     assert roles_of(world, user_id) == {("system_administrator", "js.xz")}
 
 
+def test_the_command_lets_the_only_administrator_back_in(app: Flask, world: World) -> None:
+    account = fresh_account(world, "system_administrator", "js.xz")
+    at = browser(app)
+    first_sign_in(at, account)
+    runner = app.test_cli_runner()
+    recovered = runner.invoke(args=["admin", "recover", "--login-name", account.login_name])
+    assert recovered.exit_code == 0 and not inside(at)
+    account.password = recovered.output.split("一次性密码 ")[1].split("（")[0]
+    first_sign_in(browser(app), account, "Another-horse-8")
+    unknown = runner.invoke(args=["admin", "recover", "--login-name", "nobody-here"])
+    assert unknown.exit_code == 1 and "没有这个用户名" in unknown.output
+
+
 def test_an_administrator_makes_accounts_within_reach(
     client: FlaskClient, world: World, administrator: Person
 ) -> None:

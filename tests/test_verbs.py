@@ -6,20 +6,24 @@ import ast
 import re
 from collections.abc import Iterator
 
+from app.services.audit_trail import DETAILS
 from app.verbs import VERBS
 from config.settings import ROOT
 
 
-def written() -> Iterator[tuple[str, str]]:
-    """Where a verb is handed to `audit.record`, and the pattern of it."""
+def records() -> Iterator[tuple[str, ast.Call]]:
+    """The calls of `audit.record`, and where they stand."""
     for path in sorted((ROOT / "app").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
-                case ast.Call(
-                    func=ast.Attribute(value=ast.Name(id="audit"), attr="record"), args=[_, verb, *_]
-                ):
-                    where = f"{path.relative_to(ROOT)}:{node.lineno}"
-                    yield from ((where, pattern) for pattern in patterns(verb))
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="audit"), attr="record")):
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+
+
+def written() -> Iterator[tuple[str, str]]:
+    """Where a verb is handed to `audit.record`, and the pattern of it."""
+    for where, call in records():
+        yield from ((where, pattern) for pattern in patterns(call.args[1]))
 
 
 def patterns(verb: ast.expr) -> list[str]:
@@ -40,6 +44,12 @@ def test_every_verb_has_a_label() -> None:
     assert len(found) > 50
     nameless = [f"{where} {p}" for where, p in found if not any(re.fullmatch(p, verb) for verb in VERBS)]
     assert nameless == []
+
+
+def test_every_fact_that_is_recorded_has_a_label() -> None:
+    facts = {(where, word.arg) for where, call in records() for word in call.keywords if word.arg}
+    assert len(facts) > 50
+    assert [(where, fact) for where, fact in facts if fact not in {*DETAILS, "division"}] == []
 
 
 def test_every_label_is_of_a_verb_that_is_written() -> None:

@@ -74,6 +74,22 @@ def test_two_processes_share_the_token(token_redis: redis.Redis, appid: str) -> 
     assert wechat.calls == [False]
 
 
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_redis_is_not_asked_for_what_was_just_seen(
+    token_redis: redis.Redis, appid: str, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setattr(tokens, "LOOK_AGAIN_SECONDS", seconds)
+    wechat, store = WeChat(), TokenStore(token_redis)
+    store.token(appid, wechat)
+    first = store.token(appid, wechat)
+    others = json.dumps({"t": "of-another-process", "exp": 1})
+    token_redis.set(f"wx:{appid}:token", others)
+    assert store.token(appid, wechat) == (first if seconds else "of-another-process")
+    assert store.replace(appid, first, wechat) == "of-another-process"
+    assert store.token(appid, wechat) == "of-another-process"
+    assert wechat.calls == [False]
+
+
 class Unguarded(TokenStore):
     @contextlib.contextmanager
     def _one_at_a_time(self, appid: str) -> Iterator[None]:

@@ -24,6 +24,9 @@ WAIT_SECONDS = 5.0
 # WeChat wants 30 s between forced calls and allows 20 a day; the rest is left to people in a hurry.
 FORCED_SPACING_SECONDS = 31
 FORCED_PER_DAY = 15
+# Asking Redis costs as much as the call itself. A token that another process replaced meanwhile is refused,
+# and then Redis is asked in any case.
+LOOK_AGAIN_SECONDS = 1.0
 # While Redis is away it is asked again only this often, so that an outage does not slow every call.
 REDIS_PAUSE_SECONDS = 5.0
 
@@ -52,12 +55,16 @@ class TokenStore:
         self._redis = server
         self._clock = clock
         self._memory: dict[str, tuple[str, float]] = {}
+        self._seen: dict[str, tuple[str, float]] = {}
         self._threads: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
         self._redis_pause_until = 0.0
 
     def token(self, appid: str, fetch: Fetch) -> str:
         """Return the token of `appid`, fetched if none is held; what `fetch` raises passes through."""
+        seen = self._seen.get(appid)
+        if seen is not None and 0 <= self._clock() - seen[1] < LOOK_AGAIN_SECONDS:
+            return seen[0]
         held = self._load(appid)
         if held is not None:
             return held
@@ -101,6 +108,7 @@ class TokenStore:
                 self._memory.pop(appid, None)
             else:
                 self._memory[appid] = stored
+                self._seen[appid] = stored[0], self._clock()
         return stored[0] if stored else None
 
     def _keep(self, appid: str, grant: Grant) -> str:
@@ -109,6 +117,7 @@ class TokenStore:
         expires = self._clock() + seconds
         with self._guard:
             self._memory[appid] = (grant.token, expires)
+            self._seen.pop(appid, None)
         try:
             with self._server() as server:
                 value = json.dumps({"t": grant.token, "exp": int(expires)})
@@ -119,6 +128,7 @@ class TokenStore:
 
     def _forget(self, appid: str, refused: str) -> None:
         with self._guard:
+            self._seen.pop(appid, None)
             if self._memory.get(appid, ("", 0.0))[0] == refused:
                 del self._memory[appid]
         try:

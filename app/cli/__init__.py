@@ -13,6 +13,7 @@ from app.access import SYSTEM
 from app.cli.enterprises import enterprises_cli
 from app.cli.reference_pages import docs
 from app.cli.trainings import demo_cli, trainings_cli
+from app.errors import DomainError
 from app.services import keys, reference, staff
 
 reference_cli = AppGroup("reference", help="基础数据")
@@ -48,6 +49,19 @@ def create(login_name: str, division: str, if_missing: bool) -> None:
         return
     click.echo(
         f"系统管理员 {made.login_name}，初始密码 {made.initial_password}（只显示这一次，首次登录须修改）"
+    )
+
+
+@admin_cli.command("recover")
+@click.option("--login-name", required=True)
+def recover(login_name: str) -> None:
+    """管理员本人丢失密码或动态口令、又没有其他管理员时：重置其密码与第二道验证。"""
+    try:
+        made = staff.recover(SYSTEM, login_name)
+    except DomainError:
+        raise click.ClickException("没有这个用户名") from None
+    click.echo(
+        f"{made.login_name} 的一次性密码 {made.initial_password}（只显示这一次，登录时重新启用动态口令）"
     )
 
 

@@ -11,16 +11,19 @@ from config.settings import ROOT
 from models.checkins import Outcome
 from models.enterprises import EnterpriseState, MembershipState
 from models.lifecycle import State
-from models.people import UserState
+from models.people import AccountState, UserState
 from models.signups import SignupState
 from models.trainings import TrainingState
+from models.transfers import TransferState
 
 LIFECYCLES: dict[str, type[State]] = {
-    "账号": UserState,
+    "个人": UserState,
+    "工作人员账号": AccountState,
     "企业": EnterpriseState,
     "加入申请": MembershipState,
     "培训": TrainingState,
     "报名": SignupState,
+    "导入导出": TransferState,
 }
 
 

@@ -39,14 +39,18 @@ SUBJECTS: dict[str, str] = {
 
 DETAILS: dict[str, str] = {
     "accepted": "有效",
+    "certificates": "证明数",
     "client": "登录方式",
     "ended": "退出数",
     "enterprise": "企业",
+    "enterprise_id": "企业",
     "failures": "连续失败次数",
     "fields": "修改项",
     "file": "文件",
+    "into": "并入",
     "invitation": "邀请",
     "kind": "种类",
+    "moved": "转移",
     "outcome": "结果",
     "people": "人数",
     "reason": "原因",
@@ -56,18 +60,29 @@ DETAILS: dict[str, str] = {
     "scans": "扫码数",
     "scope": "范围",
     "source": "来源",
+    "summary": "各种结果",
     "to": "转给",
     "trainer": "讲师",
     "user_id": "用户",
+    "was": "原报名",
+    "what": "查看内容",
     "why": "缘由",
 }
 
 VALUES: dict[str, str] = {
+    "added": "新增",
     "code_wrong": "动态口令或恢复码错误",
     "console": "管理后台",
+    "enrolled": "登记并签到",
+    "exported": "导出",
+    "known": "已有",
     "mini_program": "小程序",
+    "owned": "企业自行维护",
     "password_wrong": "密码错误",
+    "rejected": "未导入",
     "staff_sign_in_failed": "密码错误",
+    "unchanged": "无变化",
+    "updated": "更新",
 }
 NAMED: tuple[tuple[Any, Any], ...] = (
     (Agency, Agency.name),
@@ -126,6 +141,9 @@ def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _said(value: Any, words: Mapping[str, str]) -> str:
     if isinstance(value, list):
         return "、".join(_said(one, words) for one in value)
+    if isinstance(value, dict):
+        counted = {words.get(key, SUBJECTS.get(key, key)): number for key, number in value.items() if number}
+        return "、".join(f"{name} {number}" for name, number in counted.items())
     return words.get(value, value) if isinstance(value, str) else str(value)
 
 

@@ -11,11 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from app import audit, outbox
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import people, seats
+from app.services import enterprises, people, seats
 from app.services.signups import Attendee
 from app.transactions import session, transaction
 from models.crypto import keyring
-from models.enterprises import EnterpriseState
 from models.signups import Signup, SignupState
 from models.trainings import Training
 
@@ -34,8 +33,7 @@ def enrol(actor: Actor, training_id: UUID, enterprise: Any, attendee: Attendee) 
     training = session().execute(wanted.where(Training.id == training_id)).first()
     if training is None or actor.user_id is None:
         raise DomainError("not_found")
-    if enterprise.state == EnterpriseState.refused:
-        raise DomainError("enterprise_not_eligible", state=enterprise.state.label)
+    enterprises.require_eligible(enterprise.state)
     index = keyring().blind_index(attendee.phone)
     signup = Signup(
         training_id=training_id,

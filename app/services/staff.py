@@ -168,6 +168,20 @@ def reset_second_factor(actor: Actor, account_id: UUID) -> None:
     audit.record(actor, "staff.second_factor_reset", account)
 
 
+@transaction(None)
+def recover(actor: Actor, login_name: str) -> Made:
+    """Lets somebody back in whom no other administrator can help: a new password and no second factor.
+
+    Raises DomainError `not_found`.
+    """
+    wanted = select(StaffAccount.id).where(StaffAccount.login_name == login_name)
+    account_id = session().scalar(wanted)
+    if account_id is None:
+        raise DomainError("not_found")
+    reset_second_factor(actor, account_id)
+    return reset_password(actor, account_id)
+
+
 @transaction("people.manage")
 def rename(actor: Actor, account_id: UUID, name: str) -> None:
     """Corrects the name of a member of staff; raises DomainError `not_found`."""

@@ -19,6 +19,7 @@ from tests.browser.conftest import OpenPage, assert_accessible
 from tests.builders import World
 from tests.console_client import desk
 from tests.test_console_enterprises import Branch
+from tests.test_console_reviews import ask
 from tests.test_enterprise_import import line
 from tests.test_enterprises import ANSWERS, wrong_digit
 from tests.workbook_builders import workbook
@@ -63,6 +64,19 @@ def test_a_clerk_reviews_one_after_the_other(open_page: OpenPage, branch: Branch
     page.get_by_role("button", name="查看", exact=True).click()
     expect(page.locator(".contact a")).to_contain_text("13")
     assert_accessible(page)
+
+
+def test_refusing_asks_first_and_keeps_the_reason(open_page: OpenPage, branch: Branch) -> None:
+    waiting = branch.enterprise("外地某厂", state=EnterpriseState.registered)
+    page = open_page(f"/console/reviews/{waiting.id}", branch.desk)
+    page.get_by_label("原因").fill("不在本市登记")
+    page.get_by_role("button", name="不予通过", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text("此操作不能撤回")
+    page.get_by_role("button", name="不，返回").click()
+    expect(page.get_by_label("原因")).to_have_value("不在本市登记")
+    page.get_by_role("button", name="不予通过", exact=True).click()
+    page.get_by_role("button", name="确定不予通过").click()
+    expect(page.get_by_role("status").first).to_contain_text("“外地某厂”不予通过")
 
 
 def test_several_are_approved_at_once(open_page: OpenPage, branch: Branch) -> None:
@@ -131,3 +145,31 @@ def test_another_countys_address_is_refused(open_page: OpenPage, world: World) -
     expect(page.get_by_text("丰县 · 县局经办").first).to_be_visible()
     expect(page.get_by_text("沛县某厂")).to_have_count(0)
     assert_accessible(page)
+
+
+def test_every_page_is_accessible_and_whole_at_twice_the_font(open_page: OpenPage, branch: Branch) -> None:
+    waiting = branch.enterprise("丰县梁寨面粉厂", state=EnterpriseState.registered, **facts())
+    other = branch.enterprise("梁寨面粉（丰县）有限公司", owner=branch.world.person())
+    ask(branch, waiting)
+    one = f"/console/enterprises/{waiting.id}"
+    paths = [
+        "/console/enterprises",
+        one,
+        f"{one}/merge",
+        f"{one}/merge/{other.id}",
+        f"/console/reviews/{waiting.id}",
+    ]
+    more = [
+        "/console/reviews",
+        "/console/membership-requests",
+        "/console/enterprises/new",
+        "/console/enterprises/import",
+    ]
+    page = open_page("/console/", branch.desk)
+    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 26}})
+    for path in paths + more:
+        page.goto(path)
+        assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") == 32
+        root = "document.documentElement"
+        assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0, path
+        assert_accessible(page)
