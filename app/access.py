@@ -91,6 +91,7 @@ PERMISSIONS: dict[str, Permission] = {
     "checkins.self": Permission(frozenset({PERSON})),
     "checkins.write": Permission(frozenset({"trainer"}) | BUREAU, for_staff=True),
     "messages.read": Permission(frozenset({PERSON})),
+    "messages.send": Permission(BUREAU, for_staff=True),
 }
 
 
