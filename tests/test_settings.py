@@ -100,3 +100,9 @@ def test_with_nothing_configured_the_ports_own_copy_is_used(
     assert (settings.embedded, settings.wechat_api_base) == (True, "http://127.0.0.1:9001")
     with pytest.raises(ConfigurationError, match="不完整"):
         Settings.load({"PORT": "9000", "DATABASE_URL": "postgresql://db/x"})
+
+
+@pytest.mark.parametrize("name", ["QUIET_FROM", "QUIET_UNTIL"])
+def test_quiet_hours_are_times(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="HH:MM"):
+        Settings.load({**SERVICE, name: "十点"})
