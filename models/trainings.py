@@ -21,7 +21,11 @@ LIMITS = {
     "certificate_percent": (1, 100),
     "offer_minutes": (5, 10_080),
     "sessions": (1, 50),
+    "reminders": (0, 5),
+    "lead_minutes": (10, 20_160),
 }
+REMIND_BEFORE = (1440, 60)
+"""How many minutes before a session people are reminded of it, unless the training says otherwise."""
 
 
 class TrainingState(State):
@@ -108,7 +112,7 @@ class Training(Base, kw_only=True):
     )
     certificate_percent: Mapped[int] = mapped_column(comment="发证所需出勤比例，%", default=100)
     remind_before: Mapped[list[int]] = mapped_column(
-        ARRAY(Integer), comment="各场次开始前多少分钟提醒", default_factory=lambda: [1440, 60]
+        ARRAY(Integer), comment="各场次开始前多少分钟提醒", default_factory=lambda: list(REMIND_BEFORE)
     )
     starts_at: Mapped[datetime] = mapped_column(comment="第一场开始")
     ends_at: Mapped[datetime] = mapped_column(comment="最后一场结束")

@@ -18,7 +18,16 @@ from sqlalchemy.engine import make_url
 from app.transactions import db
 from config.settings import settings
 
-DOMAINS = ("enterprises", "housekeeping", "people", "pushes", "signups", "transfers")
+DOMAINS = (
+    "certificates",
+    "enterprises",
+    "housekeeping",
+    "people",
+    "pushes",
+    "reminders",
+    "signups",
+    "transfers",
+)
 
 jobs = procrastinate.App(connector=PsycopgConnector())
 _flask: list[Flask] = []

@@ -97,6 +97,10 @@ def close_account(actor: Actor, user_id: UUID, *, at_once: bool = False) -> None
             )
         )
         session().execute(delete(AttendanceCertificate).where(AttendanceCertificate.signup_id == signup_id))
+        # Who signed them up was told of them by name.
+        whom = select(Signup.created_by).where(Signup.id == signup_id).scalar_subquery()
+        told = (Notice.user_id == whom, Notice.subject_id == signup_id)
+        session().execute(update(Notice).where(*told).values(facts=None))
     audit.record(actor, "user.closed", user)
 
 
