@@ -102,6 +102,14 @@ VERBS: dict[str, str] = {
     "campaign.cancelled": "取消群发",
     "campaign.retried": "重试群发中失败的消息",
     "campaign.finished": "群发完成",
+    # messages
+    "template.synchronised": "同步消息模板",
+    "template.confirmed": "核对更改后的消息模板",
+    "notice_route.changed": "修改自动通知的渠道和模板",
+    # messages sent
+    "delivery.resolved": "核实结果不明的消息",
+    "delivery.retried": "重发未成功的消息",
+    "sending.resumed": "恢复发送",
     # the system
     "transfer.started": "开始导入或导出",
     "transfer.finished": "完成导入或导出",

@@ -75,6 +75,11 @@ class Settings:
     # passwords tried at the console from one address, which may be a whole bureau's
     rate_limit_sign_in: str = _setting("RATE_LIMIT_SIGN_IN", default="60/minute")
     log_level: str = _setting("LOG_LEVEL", default="INFO")
+    # sending to WeChat: calls at once in a sender process; calls a second of an account, of all of them
+    # together; and for how many seconds what a sender holds is its own (a call takes less)
+    sender_threads: int = _setting("SENDER_THREADS", default=32)
+    send_rate: int = _setting("SEND_RATE", default=500)
+    sender_lease_seconds: int = _setting("SENDER_LEASE_SECONDS", default=60)
     # sign-in
     access_token_minutes: int = _setting("ACCESS_TOKEN_MINUTES", default=30)
     refresh_token_days: int = _setting("REFRESH_TOKEN_DAYS", default=30)

@@ -32,10 +32,18 @@ class DeliveryState(State):
     def moves(cls) -> dict[State, tuple[State, ...]]:
         return {
             cls.waiting: (cls.claimed, cls.skipped, cls.refused, cls.failed, cls.cancelled),
-            cls.claimed: (cls.sending, cls.waiting, cls.skipped, cls.failed, cls.cancelled),
+            cls.claimed: (
+                cls.sending,
+                cls.waiting,
+                cls.skipped,
+                cls.refused,
+                cls.failed,
+                cls.unknown,
+                cls.cancelled,
+            ),
             cls.sending: (cls.sent, cls.waiting, cls.refused, cls.failed, cls.unknown, cls.delivered),
             cls.sent: (cls.delivered, cls.failed, cls.refused),
-            cls.unknown: (cls.sent, cls.delivered, cls.failed, cls.waiting),
+            cls.unknown: (cls.sent, cls.delivered, cls.refused, cls.failed, cls.waiting),
             cls.failed: (cls.waiting,),
         }
 
@@ -83,7 +91,7 @@ class Delivery(Base, kw_only=True):
     channel: Mapped[Channel] = choice(Channel, "渠道")
     template_id: Mapped[UUID] = mapped_column(ForeignKey("message_templates.id"))
     campaign_id: Mapped[UUID | None] = mapped_column(ForeignKey("campaigns.id"), default=None)
-    division_id: Mapped[str | None] = text(64, "群发所属辖区；自动通知为空", default=None)
+    division_id: Mapped[str | None] = text(64, "所属辖区；自动通知属于运行本服务的辖区", default=None)
     state: Mapped[DeliveryState] = choice(DeliveryState, "状态", default=DeliveryState.waiting)
     superseded: Mapped[bool] = mapped_column(comment="未被接收后已改用下一渠道", default=False)
     due_at: Mapped[datetime] = mapped_column(comment="不早于此时发送")

@@ -18,6 +18,7 @@ from app.workbooks import Column
 from app.workbooks.columns import Kind
 from models.agencies import Agency
 from models.audit import AuditEvent
+from models.campaigns import Campaign
 from models.enterprises import Enterprise
 from models.financing import Bank
 from models.people import StaffAccount, User
@@ -27,8 +28,11 @@ SUBJECTS: dict[str, str] = {
     "agencies": "帮扶机构",
     "attendance_certificates": "培训证明",
     "banks": "合作银行",
+    "campaigns": "群发",
+    "deliveries": "微信消息",
     "enterprises": "企业",
     "membership_requests": "加入申请",
+    "sending_pauses": "暂停发送",
     "signups": "报名",
     "staff_accounts": "工作人员账号",
     "training_sessions": "培训场次",
@@ -40,6 +44,7 @@ SUBJECTS: dict[str, str] = {
 DETAILS: dict[str, str] = {
     "accepted": "有效",
     "certificates": "证明数",
+    "channel": "渠道",
     "client": "登录方式",
     "ended": "退出数",
     "enterprise": "企业",
@@ -73,6 +78,7 @@ VALUES: dict[str, str] = {
     "added": "新增",
     "code_wrong": "动态口令或恢复码错误",
     "console": "管理后台",
+    "delivered": "已送达",
     "enrolled": "登记并签到",
     "exported": "导出",
     "known": "已有",
@@ -80,6 +86,7 @@ VALUES: dict[str, str] = {
     "owned": "企业自行维护",
     "password_wrong": "密码错误",
     "rejected": "未导入",
+    "sent_again": "再次发送",
     "staff_sign_in_failed": "密码错误",
     "unchanged": "无变化",
     "updated": "更新",
@@ -87,6 +94,7 @@ VALUES: dict[str, str] = {
 NAMED: tuple[tuple[Any, Any], ...] = (
     (Agency, Agency.name),
     (Bank, Bank.name),
+    (Campaign, Campaign.name),
     (Enterprise, Enterprise.name),
     (StaffAccount, StaffAccount.login_name),
     (Training, Training.title),

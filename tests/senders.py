@@ -1,0 +1,131 @@
+"""Sender processes and the platform they call, each a process of its own that may be killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from typing import Any
+
+from app.engines import stop_process, tethered
+from config.settings import ROOT, Settings
+from tests.engines import free_port
+
+Process = subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A message that the platform accepted."""
+
+    interface: str
+    openid: str
+    template: str
+    client_id: str
+
+
+@dataclass(frozen=True)
+class FakePlatform:
+    """`tests.sending_platform`, and what it accepted."""
+
+    base: str
+
+    def fails(self, kind: str, times: int, value: float = 0, interface: str = "subscribe") -> None:
+        """Lets the next calls of the interface go wrong; 0 times: none any more."""
+        path = f"/cgi-bin/message/{interface}/send"
+        self._post("/__faults__", [{"path": path, "kind": kind, "times": times, "value": value}])
+
+    def log(self) -> list[Accepted]:
+        """What it accepted, the oldest first."""
+        return [Accepted(*line.split()[:4]) for line in self._post("/__log__", None)]
+
+    def twice(self) -> dict[str, int]:
+        """Who got more than one message."""
+        return {openid: n for openid, n in Counter(one.openid for one in self.log()).items() if n > 1}
+
+    def _post(self, path: str, body: Any) -> Any:
+        data = json.dumps(body).encode()
+        with urllib.request.urlopen(f"{self.base}{path}", data=data, timeout=10) as answer:
+            return json.loads(answer.read())
+
+
+@contextmanager
+def fake_platform(directory: Path, milliseconds: float = 0) -> Iterator[FakePlatform]:
+    """Runs the platform."""
+    port = free_port()
+    command = [*tethered(), sys.executable, "-m", "tests.sending_platform", str(port)]
+    command += [str(directory / "accepted.log"), str(milliseconds)]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
+    platform = FakePlatform(f"http://127.0.0.1:{port}")
+    try:
+        until(lambda: _answers(platform))
+        yield platform
+    finally:
+        stop_process(process, SIGTERM, 10)
+
+
+def _answers(platform: FakePlatform) -> bool:
+    try:
+        platform.log()
+    except OSError:
+        return False
+    return True
+
+
+def until(true: Callable[[], bool], seconds: float = 120, every: float = 0.05) -> None:
+    """Returns when it is true; raises AssertionError when it does not become so."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(every)
+
+
+class SenderProcess:
+    """`flask sender` with a configuration of its own."""
+
+    def __init__(self, settings: Settings, directory: Path, *, module: str = "flask") -> None:
+        self.log = directory / f"sender-{free_port()}.log"
+        place = directory / f"instance-{self.log.stem}"
+        (place / str(settings.port)).mkdir(parents=True)
+        told = {f.metadata["env"]: str(getattr(settings, f.name)) for f in fields(settings) if f.metadata}
+        (place / str(settings.port) / "environment.json").write_text(json.dumps(told))
+        known = {name: value for name, value in os.environ.items() if name not in told}
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*tethered(), sys.executable, "-m", module, "sender"],
+                cwd=ROOT,
+                env={**known, "INSTANCE_DIR": str(place), "PORT": str(settings.port)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """Kills it, as a power failure would."""
+        os.killpg(self.process.pid, SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Tells it to stop and returns its exit status."""
+        self.process.send_signal(SIGTERM)
+        return self.process.wait(60)
+
+
+@contextmanager
+def sender(settings: Settings, directory: Path, *, module: str = "flask") -> Iterator[SenderProcess]:
+    """Runs a sender while the block runs."""
+    running = SenderProcess(settings, directory, module=module)
+    try:
+        yield running
+    finally:
+        stop_process(running.process, SIGTERM, 60)
