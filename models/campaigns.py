@@ -12,7 +12,30 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Scope
 from models.columns import choice, key, made_at, text
+from models.labels import Labelled
 from models.lifecycle import State
+
+
+class By(Labelled):
+    """What picks the enterprises of an audience; an empty list picks none."""
+
+    conditions = "conditions", "按条件"
+    listed = "listed", "按上传的名单"
+
+
+class Who(Labelled):
+    """Whom of an enterprise."""
+
+    owners = "owners", "企业负责人"
+    members = "members", "负责人和全部成员"
+
+
+class TookPart(Labelled):
+    """What an enterprise did about trainings; a training counts by when it begins."""
+
+    attended = "attended", "有人到场参加过"
+    not_attended = "not_attended", "没有人到场参加过"
+    absent = "absent", "报名已通过但有人没有到场"
 
 
 class CampaignState(State):

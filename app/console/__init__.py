@@ -17,6 +17,8 @@ PAGES = (
     "memberships",
     "attendance",
     "checkins",
+    "campaigns",
+    "campaign_wizard",
     "trainings",
     "training_calendar",
     "signups",

@@ -39,6 +39,7 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("培训列表", "school", "trainings", "trainings.desk", ("train", "signup", "attendance")),
         ),
     ),
+    ("消息", (Item("群发", "send", "campaigns", "messages.send", ("campaign",)),)),
     (
         "系统管理",
         (

@@ -38,6 +38,15 @@ def due_at(moment: datetime) -> datetime:
     return due if due > local else due + timedelta(days=1)
 
 
+def rules() -> list[str]:
+    """Returns both settings in words."""
+    begin, end = settings().quiet_hours()
+    most = f"每人七天内最多收到 {settings().messages_per_week} 条群发，超出的不再发送，结果中会写明。"
+    if begin == end:
+        return [most]
+    return [f"{begin:%H:%M}–{end:%H:%M} 不打扰，其间轮到的等到 {end:%H:%M} 再发。", most]
+
+
 def enough() -> str:
     """Returns what stands at a message that the cap holds back."""
     return f"本周已收到 {settings().messages_per_week} 条群发，不再发送"
