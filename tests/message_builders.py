@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from app import outbox
 from models.base import new_id, now
 from models.campaigns import Campaign, CampaignState
-from models.deliveries import Delivery
+from models.deliveries import TERMINAL, Delivery, DeliveryState
 from models.message_templates import Channel, MessageTemplate, NoticeRoute, TemplateType, TemplateUse
 from models.messages import Notice
 from models.people import User
@@ -142,3 +142,16 @@ def deliveries(world: World, *conditions: Any) -> list[Delivery]:
 def of_people(world: World, users: Iterable[UUID]) -> list[Delivery]:
     """The deliveries to these people, the oldest first."""
     return deliveries(world, Delivery.user_id.in_(list(users)))
+
+
+def states(world: World, made: Campaign) -> dict[DeliveryState, int]:
+    """How many deliveries of a campaign are in which state."""
+    found = select(Delivery.state, func.count()).where(Delivery.campaign_id == made.id)
+    with world.session() as session:
+        return {row[0]: row[1] for row in session.execute(found.group_by(Delivery.state))}
+
+
+def settled(world: World, made: Campaign) -> bool:
+    """Whether every recipient of a campaign by one channel has an outcome."""
+    found = states(world, made)
+    return sum(found.values()) == made.recipients and found.keys() <= set(TERMINAL)

@@ -11,13 +11,17 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
-from typing import Any
+
+from sqlalchemy import delete, func, update
 
 from app.engines import stop_process, tethered
-from config.settings import ROOT, Settings
+from config.settings import ROOT, Settings, settings
+from models.deliveries import Delivery, SendingPause
+from models.messages import Notice
+from tests.builders import World
 from tests.engines import free_port
 
 Process = subprocess.Popen[bytes]
@@ -38,34 +42,33 @@ class FakePlatform:
     """`tests.sending_platform`, and what it accepted."""
 
     base: str
+    file: Path
 
     def fails(self, kind: str, times: int, value: float = 0, interface: str = "subscribe") -> None:
         """Lets the next calls of the interface go wrong; 0 times: none any more."""
         path = f"/cgi-bin/message/{interface}/send"
-        self._post("/__faults__", [{"path": path, "kind": kind, "times": times, "value": value}])
+        faults = [{"path": path, "kind": kind, "times": times, "value": value}]
+        data = json.dumps(faults).encode()
+        with urllib.request.urlopen(f"{self.base}/__faults__", data=data, timeout=10):
+            pass
 
     def log(self) -> list[Accepted]:
         """What it accepted, the oldest first."""
-        return [Accepted(*line.split()[:4]) for line in self._post("/__log__", None)]
+        return [Accepted(*line.split()[:4]) for line in self.file.read_text().splitlines()]
 
     def twice(self) -> dict[str, int]:
         """Who got more than one message."""
         return {openid: n for openid, n in Counter(one.openid for one in self.log()).items() if n > 1}
 
-    def _post(self, path: str, body: Any) -> Any:
-        data = json.dumps(body).encode()
-        with urllib.request.urlopen(f"{self.base}{path}", data=data, timeout=10) as answer:
-            return json.loads(answer.read())
-
 
 @contextmanager
 def fake_platform(directory: Path, milliseconds: float = 0) -> Iterator[FakePlatform]:
     """Runs the platform."""
-    port = free_port()
+    port, log = free_port(), directory / "accepted.log"
     command = [*tethered(), sys.executable, "-m", "tests.sending_platform", str(port)]
-    command += [str(directory / "accepted.log"), str(milliseconds)]
+    command += [str(log), str(milliseconds)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
-    platform = FakePlatform(f"http://127.0.0.1:{port}")
+    platform = FakePlatform(f"http://127.0.0.1:{port}", log)
     try:
         until(lambda: _answers(platform))
         yield platform
@@ -75,7 +78,7 @@ def fake_platform(directory: Path, milliseconds: float = 0) -> Iterator[FakePlat
 
 def _answers(platform: FakePlatform) -> bool:
     try:
-        platform.log()
+        platform.fails("none", 0)
     except OSError:
         return False
     return True
@@ -129,3 +132,23 @@ def sender(settings: Settings, directory: Path, *, module: str = "flask") -> Ite
         yield running
     finally:
         stop_process(running.process, SIGTERM, 60)
+
+
+def configured(platform: FakePlatform, **changes: object) -> Settings:
+    """The settings of a sender that calls this platform, as fast as it may, and is missed soon."""
+    values = {
+        "wechat_api_base": platform.base,
+        "sender_lease_seconds": 3,
+        "send_rate": 5000,
+        "quiet_from": "00:00",  # never quiet
+        "quiet_until": "00:00",
+    }
+    return replace(settings(), **{**values, **changes})
+
+
+def nothing_else(world: World) -> None:
+    """Nothing of other tests is due, and nothing is paused."""
+    with world.session() as session:
+        session.execute(update(Notice).where(Notice.dispatched_at.is_(None)).values(dispatched_at=func.now()))
+        session.execute(delete(Delivery))
+        session.execute(delete(SendingPause))

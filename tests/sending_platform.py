@@ -3,7 +3,7 @@
 `python -m tests.sending_platform PORT LOG [MILLISECONDS]` answers each call after so long. The log has a
 line for each message that was accepted, written before the answer: interface, openid, template, client id.
 What goes wrong is told by POST /__faults__ with {"path", "kind", "times", "value"}: kinds are `errcode`,
-`slow` (seconds), `html` and `drop` (after it was accepted). GET /__log__ returns the log.
+`slow` (seconds), `html` and `drop` (after it was accepted).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 SENDS = {"/cgi-bin/message/subscribe/send": "subscribe", "/cgi-bin/message/template/send": "template"}
-RECOGNISED_SECONDS = 600.0
 
 
 class Platform:
@@ -25,19 +24,15 @@ class Platform:
 
     def __init__(self, log: Path, delay: float) -> None:
         self._log, self._delay = log.open("a", buffering=1), delay
-        self._path = log
         self._faults: list[dict[str, Any]] = []
         self._numbers = itertools.count(2**61)
         self._known: dict[tuple[str, str], int] = {}
-        self.busy: dict[str, int] = {}
 
     async def answer(self, path: str, body: Any) -> bytes | None:
         """Returns the answer, None to hang up."""
         if path == "/__faults__":
             self._faults = [one for one in body if one["times"] > 0]
             return b"{}"
-        if path == "/__log__":
-            return json.dumps(self._path.read_text().splitlines()).encode()
         if path == "/cgi-bin/stable_token":
             return b'{"access_token": "token-of-the-fake-platform", "expires_in": 7200}'
         fault = next((one for one in self._faults if one["path"] == path), None)

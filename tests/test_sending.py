@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
 from app.access import SYSTEM, Actor, Grant
 from app.services import delivery_outcomes, dispatching, outgoing, sending, sending_pauses, sending_results
@@ -23,6 +23,7 @@ from models.messages import Notice
 from models.subscriptions import Follower, Subscription
 from tests.builders import World
 from tests.message_builders import campaign, notices, of_people, people, route, template
+from tests.senders import nothing_else
 from tests.statements import queries
 from wechat.errors import WeChatError, classify
 
@@ -32,11 +33,10 @@ BOTH = [Channel.subscribe, Channel.template]
 
 @pytest.fixture(autouse=True)
 def alone(world: World) -> None:
-    """Nothing of other tests is due, and nothing is paused."""
-    with world.session() as session:
-        session.execute(update(Notice).where(Notice.dispatched_at.is_(None)).values(dispatched_at=func.now()))
-        session.execute(delete(Delivery))
-        session.execute(delete(SendingPause))
+    """Nothing else is due; it is noon, when campaigns may go out."""
+    nothing_else(world)
+    noon = now().replace(hour=12)
+    set_clock(lambda: noon)
 
 
 def dispatch(world: World, limit: int = 1000) -> int:

@@ -1,52 +1,24 @@
-"""`flask sender` as a process: what it sends, how it stops, and what a kill leaves."""
+"""`flask sender` as a process: what it sends, how it stops, and that a kill sends nothing twice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, func, select, update
 
-from config.settings import Settings, settings
-from models.campaigns import Campaign
-from models.deliveries import Delivery, DeliveryState, SendingPause
-from models.message_templates import Channel
-from models.messages import Notice
+from models.deliveries import DeliveryState
 from tests.builders import World
-from tests.message_builders import campaign, of_people, people, template
-from tests.senders import FakePlatform, SenderProcess, fake_platform, sender, until
+from tests.message_builders import campaign, people, settled, states, template
+from tests.senders import FakePlatform, configured, fake_platform, nothing_else, sender, until
 
 
 @pytest.fixture
 def platform(world: World, tmp_path: Path) -> Iterator[FakePlatform]:
-    """The platform; nothing of other tests is due, and nothing is paused."""
-    with world.session() as session:
-        session.execute(update(Notice).where(Notice.dispatched_at.is_(None)).values(dispatched_at=func.now()))
-        session.execute(delete(Delivery))
-        session.execute(delete(SendingPause))
-    with fake_platform(tmp_path, 5) as running:
+    """The platform, which takes ten milliseconds; nothing of other tests is due."""
+    nothing_else(world)
+    with fake_platform(tmp_path, 10) as running:
         yield running
-
-
-def configured(platform: FakePlatform, **changes: object) -> Settings:
-    values = {"wechat_api_base": platform.base, "sender_lease_seconds": 3, "send_rate": 5000}
-    return replace(settings(), **{**values, **changes})
-
-
-def states(world: World, made: Campaign) -> dict[DeliveryState, int]:
-    found = select(Delivery.state, func.count()).where(Delivery.campaign_id == made.id)
-    with world.session() as session:
-        return {state: number for state, number in session.execute(found.group_by(Delivery.state))}
-
-
-def settled(world: World, made: Campaign) -> bool:
-    """Whether every recipient has an outcome."""
-    open_ = {DeliveryState.waiting, DeliveryState.claimed, DeliveryState.sending}
-    found = states(world, made)
-    return sum(found.values()) == made.recipients and not open_ & found.keys()
 
 
 def test_a_campaign_goes_out_and_the_process_stops_in_order(
@@ -74,3 +46,30 @@ def test_told_to_stop_it_finishes_what_is_in_flight_and_gives_the_rest_back(
     found = states(world, made)
     assert found.keys() <= {DeliveryState.sent, DeliveryState.waiting}
     assert found[DeliveryState.sent] == len(platform.log()) < 2000
+
+
+def test_whoever_marks_after_the_call_sends_twice_when_killed(
+    world: World, platform: FakePlatform, tmp_path: Path
+) -> None:
+    one = template(world)
+    made = campaign(world, people(world, 1500, one), one)
+    with sender(configured(platform), tmp_path, module="tests.unguarded_sender") as running:
+        until(lambda: len(platform.log()) > 50)
+        running.kill()
+    with sender(configured(platform), tmp_path):
+        until(lambda: settled(world, made))
+    assert len(platform.twice()) > 0
+
+
+def test_whoever_marks_before_the_call_does_not(world: World, platform: FakePlatform, tmp_path: Path) -> None:
+    one = template(world)
+    made = campaign(world, people(world, 1500, one), one)
+    with sender(configured(platform), tmp_path) as running:
+        until(lambda: len(platform.log()) > 50)
+        running.kill()
+    in_flight = states(world, made).get(DeliveryState.sending, 0)
+    with sender(configured(platform), tmp_path):
+        until(lambda: settled(world, made))
+    found = states(world, made)
+    assert platform.twice() == {} and found.get(DeliveryState.unknown, 0) <= in_flight <= 32
+    assert found[DeliveryState.sent] + found.get(DeliveryState.unknown, 0) == 1500
