@@ -179,6 +179,8 @@ ERRORS: dict[str, tuple[int, str]] = {
     "workbook_merged_cells": (422, "工作簿含有合并单元格，请取消合并后重新上传"),
     "workbook_macro": (422, "工作簿含有宏，不予接受"),
     "workbook_encrypted": (422, "工作簿已加密，请去除密码后重新上传"),
+    # messages
+    "template_mapping_incomplete": (409, "模板已更改，请先修改使用它的消息设置：{kinds}"),
     # messages from the platform
     "push_bad_signature": (403, "签名不正确"),
     "push_stale": (403, "消息已过期"),

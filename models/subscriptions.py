@@ -28,6 +28,15 @@ class Subscription(Base, kw_only=True):
     updated_at: Mapped[datetime] = made_at()
 
 
+class Tap(Labelled):
+    """Where the client may ask: WeChat's popup opens only on a tap."""
+
+    signup = "signup", "提交报名"
+    waiting = "waiting", "提交候补"
+    enterprise = "enterprise", "登记企业"
+    home = "home", "首页"
+
+
 class AnswerSource(Labelled):
     client = "client", "小程序上报"
     event = "event", "平台事件"
@@ -44,7 +53,7 @@ class SubscriptionAnswer(Base, kw_only=True):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     template_id: Mapped[UUID] = mapped_column(ForeignKey("message_templates.id"))
     source: Mapped[AnswerSource] = choice(AnswerSource, "来源")
-    answer: Mapped[str] = text(24, "accept / reject / ban / filter")
+    answer: Mapped[str] = text(24, "accept / reject / ban / filter / revoke")
     answered_at: Mapped[datetime] = mapped_column(comment="回答的时间")
     paired: Mapped[bool] = mapped_column(comment="另一来源也报告了同一次回答", default=False)
     dedupe_key: Mapped[str] = text(160, "去重键", unique=True)

@@ -1,4 +1,4 @@
-"""Messages as they go out: variables filled in, each field in its form, and what the platform would refuse."""
+"""Messages as they go out: variables filled in, each field in its form, and what would be refused."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ DOMAINS = (
     "certificates",
     "enterprises",
     "housekeeping",
+    "messages",
     "people",
     "pushes",
     "reminders",
