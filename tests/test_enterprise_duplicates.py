@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.services import enterprise_duplicates, enterprise_merges
-from app.services.enterprise_duplicates import alike, core
+from app.services.enterprise_duplicates import LOOKED_AT, alike, core
 from models.enterprises import EnterpriseState
 from tests.builders import World, fresh_phone
 from tests.test_enterprise_merges import Twins
@@ -36,6 +36,8 @@ def test_candidates_are_alike_and_in_reach(twins: Twins) -> None:
     def named(name: str, **changes: Any) -> Any:
         return world.enterprise(name=name, **changes)
 
+    for number in range(LOOKED_AT + 5):  # more than are looked at share something with it
+        named(f"{mark}杂货店{number}")
     own = named(f"丰县{mark}机械配件有限公司", legal_representative="张志强")
     same = named(f"徐州市{mark}机械配件有限责任公司")
     person = named(f"{mark}机电设备厂", legal_representative="张志强")

@@ -92,8 +92,12 @@ def alike(one: str, other: str) -> float:
 
 _asked: Any = bindparam("pairs", type_=ARRAY(Text))
 _bigrams = func.bigrams(Enterprise.name)
-_shared = func.cardinality(
-    func.array(select(func.unnest(_bigrams)).intersect(select(func.unnest(_asked))).scalar_subquery())
+_pair = func.unnest(_asked, type_=Text).column_valued("pair")
+_shared = (
+    select(func.count())
+    .where(func.strpos(func.lower(Enterprise.name), _pair) > 0)
+    .correlate(Enterprise)
+    .scalar_subquery()
 )
 _ALIKE = Prepared(
     select(
