@@ -151,8 +151,13 @@ def _start(actor: Actor, kind: str, title: str, parameters: Mapping[str, Any]) -
     session().add(transfer)
     session().flush()
     outbox.defer("transfers.run", transfer_id=str(transfer.id))
-    audit.record(actor, "transfer.started", transfer, kind=kind, register=parameters.get("register"))
+    audit.record(actor, "transfer.started", transfer, kind=_named(kind, transfer.title))
     return transfer
+
+
+def _named(kind: str, title: str) -> str:
+    # What is audited holds no name that somebody gave a file.
+    return _imports[kind].title if kind in _imports else title
 
 
 # --- what its owner sees of it
@@ -320,7 +325,7 @@ def _finish(
             finished_at=now(),
             expires_at=now() + KEPT,
         )
-        .returning(Transfer.user_id, Transfer.kind)
+        .returning(Transfer.user_id, Transfer.kind, Transfer.title)
     )
     found = session().execute(finished).first()
     if found is None:
@@ -332,7 +337,11 @@ def _finish(
             )
         )
     audit.record(
-        actor, "transfer.finished", (Transfer.__tablename__, transfer_id), kind=found.kind, summary=summary
+        actor,
+        "transfer.finished",
+        (Transfer.__tablename__, transfer_id),
+        kind=_named(found.kind, found.title),
+        summary=summary,
     )
 
 
