@@ -99,7 +99,7 @@ def platform(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPat
         simulator = create_simulator(test_settings(database_url, redis_url))
     with served(simulator) as base:
         yield Phones(base, simulator)
-        simulator.extensions["wechat_platform"].pushes.close()
+        simulator.extensions["wechat_platform"].close()
 
 
 @pytest.fixture(scope="session")

@@ -154,7 +154,7 @@ def sim(
     app = create_simulator(settings_for(application[1]))
     server = serve(app)
     yield Simulator(f"http://127.0.0.1:{server.port}")
-    app.extensions["wechat_platform"].pushes.close()
+    app.extensions["wechat_platform"].close()
     server.shutdown()
     server.server_close()
 
