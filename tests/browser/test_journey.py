@@ -63,5 +63,6 @@ def test_from_the_first_word_to_the_certificate(open_page: OpenPage, app: Flask,
     expect(page.get_by_role("status")).to_contain_text("1 份")
     with page.expect_download() as saving:
         page.get_by_role("link", name="下载证明").first.click()
-    text = PdfReader(BytesIO(saving.value.path().read_bytes())).pages[0].extract_text()
+    printed = PdfReader(BytesIO(saving.value.path().read_bytes())).pages[0].extract_text()
+    text = "".join(printed.split())
     assert "李质量" in text and "从头到尾的培训" in text
