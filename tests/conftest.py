@@ -23,7 +23,7 @@ from wechat.tokens import TokenStore
 
 OtherApp = Callable[..., FlaskClient]
 
-pytest_plugins = ["tests.engines", "tests.leaks"]
+pytest_plugins = ["tests.engines", "tests.leaks", "tests.wechat_simulator"]
 
 
 def test_settings(database_url: str, redis_url: str, **changes: object) -> Settings:
