@@ -25,7 +25,7 @@ from app.errors import DomainError
 from app.logs import log
 from app.services import people
 from app.transactions import begin, session, transaction
-from app.workbooks import Column, Row, WorkbookError, read_rows, write_rejected, write_rows
+from app.workbooks import Column, Outcome, Row, WorkbookError, read_rows, write_rejected, write_rows
 from app.workbooks.intake import check_package, load_bytes
 from models.base import now
 from models.labels import Labelled
@@ -67,7 +67,7 @@ class Import:
     permission: str
     columns: Sequence[Column]
     results: type[Labelled]
-    run: Callable[..., Iterator[Any]]
+    run: Callable[..., Iterator[Outcome]]
     example: Mapping[str, Any]
 
 
@@ -80,7 +80,7 @@ def register_import(
     permission: str,
     columns: Sequence[Column],
     results: type[Labelled],
-    run: Callable[..., Iterator[Any]],
+    run: Callable[..., Iterator[Outcome]],
     example: Mapping[str, Any],
 ) -> Import:
     """Makes a kind of import known, and returns it."""
