@@ -11,24 +11,24 @@ from app.console.frame import POLICY, blp, csrf, fingerprint, refuse_forged
 
 # The pages, by domain; importing one registers its routes.
 PAGES = (
-    "enterprises",
-    "enterprise_reviews",
-    "enterprise_merges",
-    "memberships",
-    "attendance",
-    "checkins",
-    "trainings",
-    "training_calendar",
-    "signups",
-    "trainers",
     "account",
     "accounts",
+    "attendance",
     "audit_trail",
-    "organisations",
-    "sign_in",
+    "checkins",
+    "enterprise_merges",
+    "enterprise_reviews",
+    "enterprises",
     "filters",
     "home",
     "lists",
+    "memberships",
+    "organisations",
+    "sign_in",
+    "signups",
+    "trainers",
+    "training_calendar",
+    "trainings",
     "transfers",
 )
 
@@ -53,8 +53,6 @@ def init_app(app: Flask) -> None:
     app.url_defaults(fingerprint)
     app.register_blueprint(blp)
     app.after_request(_secure)
-    # Until every domain has its pages: a link to one that is not there yet leads nowhere.
-    app.url_build_error_handlers.append(lambda _error, _endpoint, _values: "#")
 
 
 def _secure(response: Response) -> Response:
