@@ -261,11 +261,9 @@ def test_the_platform_accepts_what_has_no_problem_and_nothing_else(
     data = {"thing1": "认证", "enum2": "已受理", "date3": "2026-03-05", "thing4": "—", key: text}
     field = next(f for f in template.fields if f.key == key)
     if problems(field.type, text, field.choices):
-        assert (
-            refusal(lambda: mp.send_subscribe_message(people[0]["openid"], LONG_TERM, data)).errcode == 47003
-        )
+        assert refusal(lambda: mp.send_subscribe_message(openid, LONG_TERM, data)).errcode == 47003
     else:
-        mp.send_subscribe_message(people[0]["openid"], LONG_TERM, data)
+        mp.send_subscribe_message(openid, LONG_TERM, data)
 
 
 # Limits and bad days
