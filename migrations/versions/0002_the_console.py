@@ -234,7 +234,8 @@ def upgrade() -> None:
         ),
     )
     op.add_column(
-        "staff_accounts", sa.Column("division_id", sa.Text(), nullable=True, comment="所属辖区；机构、银行的账号属于全市")
+        "staff_accounts",
+        sa.Column("division_id", sa.Text(), nullable=True, comment="所属辖区；机构、银行的账号属于全市"),
     )
     op.execute(
         "UPDATE staff_accounts SET division_id = (SELECT min(scope_id) FROM grants "
