@@ -166,7 +166,7 @@ def _transfer(page: Page, tour: Tour, size: str) -> None:
 def _phone(page: Page, tour: Tour, size: str) -> None:
     """The attendee's phone, from the first screen to the ticket that the README shows."""
     page.goto(f"{tour.platform}/#{tour.attendee_person['id']}")
-    page.get_by_role("button", name="提质通").click()
+    page.get_by_role("button", name="提质通 小程序").click()
     page.get_by_text("质量管理体系内审员培训").first.wait_for()
     _shoot(page, "phone-home", size)
     page.get_by_role("button", name="报名", exact=True).click()

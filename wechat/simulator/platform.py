@@ -28,7 +28,7 @@ class Platform:
         self.lock = threading.RLock()
         self.public_url = settings.public_url.rstrip("/")
         self.accounts = Accounts(settings)
-        self.store = Store(settings.instance_dir / "simulator.db")
+        self.store = Store(settings.instance_dir / "simulator.sqlite3")
         self.people = People(self.store, [app.appid for app in self.accounts.all])
         self.sent = SentLog(self.store)
         self.logins = LoginBook()

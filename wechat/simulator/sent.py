@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from typing import Any
@@ -32,8 +33,9 @@ class SentLog:
     ) -> None:
         """Logs one message; `content` is its title, lines and where it leads."""
         text = json.dumps(content, ensure_ascii=False, sort_keys=True)
-        row = (at, person, appid, openid, template_id, str(msgid), client_msg_id, result, text)
-        self._store.execute("INSERT INTO sent VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *row)
+        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+        row = (at, person, appid, openid, template_id, str(msgid), client_msg_id, result, text, digest)
+        self._store.execute("INSERT INTO sent VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *row)
 
     def list(self, person: str | None = None, after: int = 0, limit: int = MOST) -> list[dict[str, Any]]:
         """Returns the messages numbered above `after`, newest first, of everybody or of one person."""
@@ -66,10 +68,10 @@ class SentLog:
         What is one message is told by its content or, with `same` = "template", by its template alone.
         """
         chosen, values = ("AND template_id = ?", [template_id]) if template_id else ("", [])
-        content = ", content" if same == "content" else ""
+        content = ", digest" if same == "content" else ""
         twice = self._store.execute(
             f"SELECT openid, template_id, count(*) AS times, group_concat(n) AS numbers FROM sent "
-            f"WHERE n > ? {chosen} GROUP BY appid, openid, template_id{content} HAVING count(*) > 1",
+            f"WHERE n > ? {chosen} GROUP BY openid, template_id{content} HAVING count(*) > 1",
             after,
             *values,
         ).fetchall()
@@ -82,4 +84,5 @@ class SentLog:
 
 def _described(row: sqlite3.Row) -> dict[str, Any]:
     described = dict(row)
+    del described["digest"]
     return {**described, **json.loads(described.pop("content"))}

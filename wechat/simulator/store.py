@@ -13,9 +13,10 @@ CREATE TABLE IF NOT EXISTS people (id TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sent (
   n INTEGER PRIMARY KEY, at INTEGER NOT NULL, person TEXT NOT NULL, appid TEXT NOT NULL, openid TEXT NOT NULL,
   template_id TEXT NOT NULL, msgid TEXT NOT NULL, client_msg_id TEXT NOT NULL, result TEXT NOT NULL,
-  content TEXT NOT NULL
+  content TEXT NOT NULL, digest BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS sent_to ON sent (person, n);
+CREATE INDEX IF NOT EXISTS sent_twice ON sent (openid, template_id, digest);
 """
 
 
