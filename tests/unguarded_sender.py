@@ -5,6 +5,8 @@ It shows what the guard is for; `python -m tests.unguarded_sender sender`.
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from flask.cli import main
 
 from app.access import SYSTEM
@@ -15,12 +17,12 @@ from app.services.sending import Claim
 from app.services.sending_results import Result
 
 
-def _mark_afterwards(self: Sender, results: list[Result], planned: list[Message]) -> list[Message]:
+def _mark_afterwards(self: Sender, results: list[Result], planned: list[Message]) -> set[UUID]:
     with self._app.app_context():
         called = [Claim(one.id, one.attempt - 1) for one in results]
         sending.turn(SYSTEM, self._worker, [], called, self._lease)
         sending.turn(SYSTEM, self._worker, results, [], self._lease)
-    return planned
+    return {message.id for message in planned}
 
 
 if __name__ == "__main__":

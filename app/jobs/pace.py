@@ -63,6 +63,14 @@ class Pace:
                 self._rests_until = moment + self._rest
             return taken
 
+    def give_back(self, unused: int) -> None:
+        """Takes back what was not called for after all."""
+        with self._lock:
+            self._held += unused
+            self._allowed += unused
+            if self._in_vain >= MOST_IN_VAIN:
+                self._rests_until = 0.0
+
     def note(self, answered: bool) -> None:
         """Notes whether a call was answered as it should be."""
         with self._lock:

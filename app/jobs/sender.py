@@ -17,6 +17,7 @@ from contextlib import suppress
 from datetime import timedelta
 from queue import Empty, SimpleQueue
 from secrets import token_hex
+from uuid import UUID
 
 from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -147,8 +148,11 @@ class Sender:
                     return
                 continue
             in_flight += len(marked) - len(results)
-            for message in marked:
-                self._work.put(message)
+            for message in planned:
+                if message.id in marked:
+                    self._work.put(message)
+                else:
+                    self._pace[message.channel].give_back(1)
             results, planned = [], []
         self._give_back()
 
@@ -174,11 +178,10 @@ class Sender:
         """Seconds until a turn may be worth while though nothing has happened."""
         return PACED_SECONDS if free and any(self._ready.values()) else IDLE_SECONDS
 
-    def _turn(self, results: list[Result], planned: list[Message]) -> list[Message]:
+    def _turn(self, results: list[Result], planned: list[Message]) -> set[UUID]:
         claims = [Claim(message.id, message.attempts) for message in planned]
         with self._app.app_context():
-            marked = sending.turn(SYSTEM, self._worker, results, claims, self._lease)
-        return [message for message in planned if message.id in marked]
+            return sending.turn(SYSTEM, self._worker, results, claims, self._lease)
 
     def _give_back(self) -> None:
         left = [message.id for waiting in self._ready.values() for message in waiting]

@@ -44,7 +44,11 @@ SUBJECTS: dict[str, str] = {
 
 DETAILS: dict[str, str] = {
     "accepted": "有效",
+    "added": "新增",
+    "back": "恢复",
     "certificates": "证明数",
+    "changed": "有变化",
+    "channels": "渠道",
     "channel": "渠道",
     "client": "登录方式",
     "ended": "退出数",
@@ -53,6 +57,7 @@ DETAILS: dict[str, str] = {
     "failures": "连续失败次数",
     "fields": "修改项",
     "file": "文件",
+    "gone": "已不存在",
     "into": "并入",
     "invitation": "邀请",
     "kind": "种类",
@@ -69,6 +74,7 @@ DETAILS: dict[str, str] = {
     "to": "转给",
     "trainer": "讲师",
     "user_id": "用户",
+    "version": "版本",
     "was": "原报名",
     "what": "查看内容",
     "why": "缘由",

@@ -12,6 +12,7 @@ from models.message_templates import Channel
 from wechat.errors import Outcome, WeChatError
 
 MOST_ATTEMPTS = 5
+FIRST_PAUSE_SECONDS = 1.0
 NOT_SUBSCRIBED, NOT_FOLLOWING = 43101, 43004
 SAME_PERSON = 43108  # another message to this person was under way
 OF_TEMPLATE = frozenset({40036, 40037, 43106, 43107, 43116})
@@ -98,7 +99,7 @@ def refused(error: WeChatError, channel: Channel, attempt: int, moment: datetime
 
 
 def _pause(attempt: int) -> timedelta:
-    return timedelta(seconds=2 ** (attempt - 1) * random.uniform(1, 1.5))
+    return timedelta(seconds=FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(1, 1.5))
 
 
 def _midnight(moment: datetime) -> datetime:
