@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from marshmallow import fields
 
-from models.message_templates import TemplateType
+from models.message_templates import Channel, TemplateType
 from models.subscriptions import Tap
-from schemas.base import Choice, In, Length, OneOf, Out, Text
+from schemas.base import Boolean, Choice, In, Length, OneOf, Out, Text
 
 
 class NoticeOut(Out):
@@ -56,3 +59,22 @@ class AnswersBody(In):
         validate=Length(8, 64),
         metadata={"description": "客户端为这次弹窗生成的一次性编号；重复上报不重复计数"},
     )
+
+
+class RouteBody(In):
+    first = Choice(Channel, load_default=Channel.subscribe)
+    next_when_refused = Boolean(load_default=False)
+
+
+def route_body(keys: Mapping[Channel, Iterable[str]]) -> type[In]:
+    """Returns the shape of a route, with the fields of the templates chosen.
+
+    Args:
+        keys: the keys of each channel's template.
+    """
+    named: dict[str, fields.Field[Any]] = {}
+    for channel in Channel:
+        named[f"{channel}.template_id"] = fields.UUID(load_default=None, allow_none=True)
+        for key in keys.get(channel, ()):
+            named[f"{channel}.{key}"] = Text(100, at_least=0, load_default="")
+    return RouteBody.from_dict(named, name="RouteBody")  # type: ignore[return-value]

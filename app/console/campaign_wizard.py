@@ -62,6 +62,7 @@ def audience(actor: Actor, campaign_id: UUID) -> Any:
             listed = values["by"] is By.listed and not draft.credit_codes
             following = ".campaign_list" if listed else ".campaign_content"
             return done("受众已保存。", url_for(following, campaign_id=campaign_id))
+        draft = campaigns.get(actor, campaign_id)
     return form.page(
         "campaigns/audience.html",
         step=1,
@@ -121,6 +122,7 @@ def upload(actor: Actor, campaign_id: UUID) -> Any:
             )
             following = url_for(".campaign_audience", campaign_id=campaign_id, list=made.id)
             return done("名单已收到，正在逐行核对。", following)
+        draft = campaigns.get(actor, campaign_id)
     return form.page("campaigns/list_upload.html", step=1, steps=STEPS, campaign=draft)
 
 
@@ -147,6 +149,7 @@ def content(actor: Actor, campaign_id: UUID) -> Any:
             values = form.values()
             _set(actor, campaign_id, values)
             return done("内容已保存。", url_for(".campaign_check", campaign_id=campaign_id))
+        draft = campaigns.get(actor, campaign_id)
     return form.page(
         "campaigns/content.html",
         step=2,
@@ -236,7 +239,6 @@ def check(actor: Actor, campaign_id: UUID) -> Response:
 @require("messages.send")
 def test(actor: Actor, campaign_id: UUID) -> Response:
     """Sends it to oneself."""
-    draft = campaigns.draft(actor, campaign_id)
     trials, refusal = [], None
     try:
         trials = campaign_trials.send_to_oneself(actor, campaign_id)
@@ -244,7 +246,7 @@ def test(actor: Actor, campaign_id: UUID) -> Response:
         if error.code not in ("campaign_without_wechat", "campaign_incomplete"):
             raise
         refusal = error
-    return _check_page(actor, draft, trials=trials, refusal=refusal)
+    return _check_page(actor, campaigns.draft(actor, campaign_id), trials=trials, refusal=refusal)
 
 
 def _check_page(actor: Actor, draft: Campaign, **values: Any) -> Response:
@@ -276,6 +278,7 @@ def submit(actor: Actor, campaign_id: UUID) -> Any:
             approving = state == CampaignState.approving
             said = "已提交，等待另一位工作人员复核。" if approving else "已提交，到时间即开始发送。"
             return done(said, url_of(campaign_id))
+        draft = campaigns.get(actor, campaign_id)
     preview = campaigns.preview(actor, campaign_id)
     return form.page(
         "campaigns/submit.html",

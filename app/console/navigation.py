@@ -39,7 +39,15 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("培训列表", "school", "trainings", "trainings.desk", ("train", "signup", "attendance")),
         ),
     ),
-    ("消息", (Item("群发", "send", "campaigns", "messages.send", ("campaign",)),)),
+    (
+        "消息",
+        (
+            Item("群发", "send", "campaigns", "messages.send", ("campaign",)),
+            Item("自动通知", "bell", "notice_routes", "messages.desk", ("notice_",)),
+            Item("消息模板", "list-check", "message_templates", "messages.desk", ("message_",)),
+            Item("发送状态", "report-analytics", "sending", "messages.desk", ("sending",)),
+        ),
+    ),
     (
         "系统管理",
         (
