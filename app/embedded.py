@@ -256,6 +256,7 @@ def _banner(port: int, directory: Path, said: str) -> str:
         "",
         "提质通 试用环境（演示数据，微信为本机模拟）",
         f"  网站        http://127.0.0.1:{port}",
+        f"  管理后台    http://127.0.0.1:{port}/console/",
         f"  接口文档    http://127.0.0.1:{port}/api/docs",
         f"  模拟手机    http://127.0.0.1:{port + 1}/",
         f"  数据和日志  {directory}",

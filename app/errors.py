@@ -50,7 +50,7 @@ class DomainError(Exception):
 
 
 def by_field(messages: Any, prefix: str = "") -> dict[str, list[str]]:
-    """Returns marshmallow's nested messages as {"attendees.0.phone": ["…"]}, without webargs' location on top."""
+    """Returns marshmallow's nested messages as {"attendees.0.phone": ["…"]}, without webargs' location."""
     flat: dict[str, list[str]] = {}
     if not isinstance(messages, dict):
         return {prefix or "_": [str(m) for m in messages]}

@@ -18,12 +18,14 @@ from models.base import set_clock
 from tests.builders import World
 from tests.phones import Phones, served
 from wechat.client import MiniProgram
+from wechat.official_account import OfficialAccount
 from wechat.simulator import create_simulator
+from wechat.simulator.accounts import MINI_PROGRAM_PUSH, OFFICIAL_ACCOUNT_PUSH
 from wechat.tokens import TokenStore
 
 OtherApp = Callable[..., FlaskClient]
 
-pytest_plugins = ["tests.engines", "tests.leaks"]
+pytest_plugins = ["tests.engines", "tests.leaks", "tests.wechat_simulator"]
 
 
 def test_settings(database_url: str, redis_url: str, **changes: object) -> Settings:
@@ -36,9 +38,9 @@ def test_settings(database_url: str, redis_url: str, **changes: object) -> Setti
         "wechat_mp_secret": "test-secret-of-the-mini-program",
         "wechat_mp_push_token": "test-push-token",
         "wechat_mp_aes_key": "B" * 42 + "A",
-        "wechat_oa_appid": "wx0000000000oatest",
+        "wechat_oa_appid": "wx000000official",
         "wechat_oa_secret": "test-secret-of-the-official-account",
-        "wechat_oa_push_token": "test-push-token-of-the-account",
+        "wechat_oa_push_token": "test-push-token-of-the-official-account",
         "wechat_oa_aes_key": "C" * 42 + "A",
         "wechat_api_base": "http://127.0.0.1:9",
         "secret_key": "test-secret-key-test-secret-key-test",
@@ -103,7 +105,7 @@ def platform(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPat
         simulator = create_simulator(test_settings(database_url, redis_url))
     with served(simulator) as base:
         yield Phones(base, simulator)
-        simulator.extensions["wechat_platform"].pushes.close()
+        simulator.extensions["wechat_platform"].close()
 
 
 @pytest.fixture(scope="session")
@@ -112,16 +114,19 @@ def app_with_platform(database_url: str, redis_url: str, platform: Phones) -> It
     settings = test_settings(database_url, redis_url, wechat_api_base=platform.base)
     app = create_app(settings)
     app.config["PROPAGATE_EXCEPTIONS"] = True
-    app.extensions["mini_program"] = MiniProgram(
-        settings.wechat_mp_appid,
-        settings.wechat_mp_secret,
-        TokenStore(app.extensions["redis"]),
-        api_base=platform.base,
-        timeout=(0.5, 0.5),
-        sleep=lambda _seconds: None,
+    hasty: dict[str, Any] = {
+        "tokens": TokenStore(app.extensions["redis"]),
+        "api_base": platform.base,
+        "timeout": (0.5, 0.5),
+        "sleep": lambda _seconds: None,
+    }
+    app.extensions["mini_program"] = MiniProgram(settings.wechat_mp_appid, settings.wechat_mp_secret, **hasty)
+    app.extensions["official_account"] = OfficialAccount(
+        settings.wechat_oa_appid, settings.wechat_oa_secret, **hasty
     )
     with served(app) as base:
-        platform.state.pushes.callback_url = f"{base}/wechat/push"
+        platform.state.pushes.callback_url = f"{base}{MINI_PROGRAM_PUSH}"
+        platform.state.accounts.official.pushes.callback_url = f"{base}{OFFICIAL_ACCOUNT_PUSH}"
         yield app
     with app.app_context():
         db.engine.dispose()

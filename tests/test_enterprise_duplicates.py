@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.services import enterprise_duplicates, enterprise_merges
-from app.services.enterprise_duplicates import alike, core
+from app.services.enterprise_duplicates import ALIKE, LOOKED_AT, alike, core
 from models.enterprises import EnterpriseState
 from tests.builders import World, fresh_phone
 from tests.test_enterprise_merges import Twins
@@ -27,6 +27,7 @@ def test_names_are_compared_without_place_and_legal_form() -> None:
     assert core("宏远（丰县）配件集团") == core("徐州宏远配件（集团）有限公司") == "宏远配件"
     assert core("有限公司") and core("丰县") == "丰县"
     assert alike("丰县宏远配件有限公司", "徐州市宏远配件厂") > 0.8
+    assert alike("丰县宏远机械配件有限公司", "丰县宏达机械配件有限公司") < ALIKE  # one of many, not the same
     assert alike("丰县宏远配件有限公司", "丰县远大木业有限公司") < 0.3
 
 
@@ -36,6 +37,8 @@ def test_candidates_are_alike_and_in_reach(twins: Twins) -> None:
     def named(name: str, **changes: Any) -> Any:
         return world.enterprise(name=name, **changes)
 
+    for number in range(LOOKED_AT + 5):  # more than are looked at share something with it
+        named(f"{mark}杂货店{number}")
     own = named(f"丰县{mark}机械配件有限公司", legal_representative="张志强")
     same = named(f"徐州市{mark}机械配件有限责任公司")
     person = named(f"{mark}机电设备厂", legal_representative="张志强")

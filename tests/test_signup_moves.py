@@ -178,7 +178,8 @@ def test_staff_move_only_sign_ups_of_their_own(house: House) -> None:
 def test_where_to_are_open_trainings_with_seats(house: House) -> None:
     world = house.world
     here = world.training()
-    roomy, full = world.training(capacity=2), world.training(capacity=1)
+    soon = [now() + timedelta(minutes=30)]  # the next ones are named first, and not more than a hundred
+    roomy, full = world.training(capacity=2, sessions=soon), world.training(capacity=1, sessions=soon)
     house.others(roomy), house.others(full)
     no = [world.training(state="draft"), world.training(closes_at=now()), full, here]
     no += [world.training(division_id="js.xz.peixian"), world.training(opens_at=now() + timedelta(hours=1))]

@@ -54,7 +54,8 @@ class Tour:
     def step(self, title: str, answer: Any, *, status: int, code: str = "", shows: str = "") -> Any:
         """Prints a step; raises Surprise when status or code are not the expected ones."""
         self.steps += 1
-        body = answer.json() if "json" in answer.headers.get("Content-Type", "") else {}
+        says = answer.content and "json" in answer.headers.get("Content-Type", "")
+        body = answer.json() if says else {}
         told = (body.get("title") if isinstance(body, dict) and code else shows) or ""
         ms = answer.elapsed.total_seconds() * 1000
         width = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in title)
@@ -131,9 +132,8 @@ class Tour:
         self.led(f"{login_name}：只有密码还进不去", half_open, "/sign-in")
         enrolled = desk.post("/sign-in/authenticator", code=desk.code())
         self.step(f"{login_name}：启用动态口令，得到恢复码", enrolled, status=200)
-        self.expect(
-            "  十个恢复码，只显示这一次", len(re.findall(r"<code>\w{5}-\w{5}</code>", enrolled.text)) == 10
-        )
+        desk.recovery_codes = re.findall(r"<code>(\w{5}-\w{5})</code>", enrolled.text)
+        self.expect("  十个恢复码，只显示这一次", len(desk.recovery_codes) == 10)
         return desk
 
     def led(self, title: str, answer: Any, path: str = "", *, at: str = "") -> None:
@@ -151,6 +151,7 @@ class Tour:
         self.step("接口文档", self.http.get(f"{self.web}/api/docs", timeout=10), status=200)
         self.staff()
         self.sign_in()
+        self.scanning()
         self.enterprise()
         self.training()
         self.sign_ups()
@@ -190,6 +191,34 @@ class Tour:
         self.attendee_person, self.attendee = self.enter("李质量")
         _, self.rival = self.enter("赵经理")
         self.trainer_person, self.trainer = self.enter("周老师")
+
+    def scanned(self, desk: Desk, page: str, picture: str, by: str) -> None:
+        """A phone scans the code on a desk's screen and confirms."""
+        self.step("  屏幕上的小程序码", desk.open(picture), status=200)
+        walls = self.http.get(f"{self.platform}/__sim__/showing", timeout=10).json()["walls"]
+        number = walls[0]["scene"].removeprefix("n=")
+        asked = self.step(
+            "  手机：扫码", self.call("GET", f"people/scan-requests/{number}", by=by), status=200
+        )
+        self.expect("  核对数字一致", f">{asked['digits']}<" in desk.open(page).text, asked["digits"])
+        confirmed = self.call("POST", f"people/scan-requests/{number}/confirm", by=by)
+        self.step("  手机：确认", confirmed, status=204)
+
+    def scanning(self) -> None:
+        """The county's officer binds WeChat, and signs in on another computer by scanning."""
+        _, phone = self.enter("赵经办的手机", bind=False)
+        asked = self.county.post("/account/wechat", code=self.county.recovery_codes[0])
+        self.led("县局经办：绑定微信，先用恢复码证明是本人", asked, "/account/wechat/scan")
+        self.scanned(self.county, "/account/wechat/scan", "/account/wechat.png", phone)
+        other = Desk(self.web)
+        self.step("县局经办：在另一台电脑上扫码登录", other.open("/sign-in/scan"), status=200)
+        self.scanned(other, "/sign-in/scan", "/sign-in/scan.png", phone)
+        self.step("  电脑上自动登录", other.post("/sign-in/scan"), status=204)
+        self.step("  进入我的账号", other.open("/account"), status=200)
+        ended = self.county.post("/account/sign-ins/end-others")
+        self.led("县局经办：退出其他所有登录", ended, "/account")
+        gone = other.http.get(f"{self.web}/console/account", timeout=30, allow_redirects=False)
+        self.led("  另一台电脑已退出", gone, "/sign-in")
 
     def register(self, name: str, by: str) -> Any:
         """Registers an enterprise with the needs survey answered."""

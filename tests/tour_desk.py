@@ -18,6 +18,7 @@ class Desk:
         self.http = requests.Session()
         self.http.trust_env = False
         self.secret = ""
+        self.recovery_codes: list[str] = []
 
     def open(self, path: str) -> requests.Response:
         """Returns a page."""

@@ -88,7 +88,7 @@ def units(text: str) -> int:
 
 
 def _is_plain(c: str) -> bool:
-    return unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp")
+    return c.isprintable() or unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp")
 
 
 def _joins(text: str, cut: int) -> bool:

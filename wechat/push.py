@@ -25,7 +25,15 @@ _SUBSCRIBE_WRAPPERS = ("SubscribeMsgPopupEvent", "SubscribeMsgChangeEvent", "Sub
 # Events about the person's account and consents name the person in OpenID, not in FromUserName.
 _CONSENT_EVENTS = ("user_info_modified", "user_authorization_revoke", "user_authorization_cancellation")
 # What tells apart two events of one kind that one person causes in the same second.
-_DISTINCTIONS = ("TemplateId", "MsgID", "MsgId", "trace_id", "RevokeInfo")
+_DISTINCTIONS = (
+    "TemplateId",
+    "SubscribeStatusString",
+    "MsgID",
+    "MsgId",
+    "trace_id",
+    "RevokeInfo",
+    "EventKey",
+)
 
 Code = Literal["bad_signature", "stale", "malformed", "wrong_app", "too_large"]
 Format = Literal["json", "xml"]
@@ -34,7 +42,7 @@ _SAYS: dict[Code, str] = {
     "bad_signature": "消息推送签名无效",
     "stale": "消息推送已过期",
     "malformed": "消息推送格式有误",
-    "wrong_app": "消息推送不属于本小程序",
+    "wrong_app": "消息推送不属于本账号",
     "too_large": "消息推送过大",
 }
 

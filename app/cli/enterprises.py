@@ -13,8 +13,8 @@ from app.access import SYSTEM
 from app.cli.imports import FILE, read, rejected_option, report
 from app.errors import DomainError
 from app.services import enterprise_imports
-from app.services.enterprise_imports import COLUMNS, Outcome, Result
-from app.workbooks import Row
+from app.services.enterprise_imports import COLUMNS, Result
+from app.workbooks import Outcome, Row
 
 enterprises_cli = AppGroup("enterprises", help="企业")
 

@@ -11,29 +11,29 @@ from app.console.frame import POLICY, blp, csrf, fingerprint, refuse_forged
 
 # The pages, by domain; importing one registers its routes.
 PAGES = (
-    "enterprises",
-    "enterprise_reviews",
-    "enterprise_merges",
-    "memberships",
-    "attendance",
-    "checkins",
-    "campaigns",
-    "campaign_wizard",
-    "message_templates",
-    "notice_routes",
-    "sending",
-    "trainings",
-    "training_calendar",
-    "signups",
-    "trainers",
     "account",
     "accounts",
+    "attendance",
     "audit_trail",
-    "organisations",
-    "sign_in",
+    "campaign_wizard",
+    "campaigns",
+    "checkins",
+    "enterprise_merges",
+    "enterprise_reviews",
+    "enterprises",
     "filters",
     "home",
     "lists",
+    "memberships",
+    "message_templates",
+    "notice_routes",
+    "organisations",
+    "sending",
+    "sign_in",
+    "signups",
+    "trainers",
+    "training_calendar",
+    "trainings",
     "transfers",
 )
 
@@ -58,8 +58,6 @@ def init_app(app: Flask) -> None:
     app.url_defaults(fingerprint)
     app.register_blueprint(blp)
     app.after_request(_secure)
-    # Until every domain has its pages: a link to one that is not there yet leads nowhere.
-    app.url_build_error_handlers.append(lambda _error, _endpoint, _values: "#")
 
 
 def _secure(response: Response) -> Response:

@@ -19,7 +19,7 @@ from app.services import enrolments, transfers
 from app.services.attendance_matching import Matches, NotSignedUp, Unfit
 from app.services.signups import Attendee
 from app.transactions import session, transaction
-from app.workbooks import Column, Row
+from app.workbooks import Column, Outcome, Row
 from app.workbooks.columns import Kind
 from models import credit_code, mobile_number
 from models.base import new_id, now
@@ -52,15 +52,6 @@ class Result(Labelled):
     enrolled = "enrolled", "补录报名并签到"
     unchanged = "unchanged", "已签到，无变化"
     rejected = "rejected", "未导入"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A row, what became of it, and why if it was rejected."""
-
-    row: Row
-    result: Result
-    reason: str = ""
 
 
 _Person = tuple[str, bytes]

@@ -19,6 +19,7 @@ from app.workbooks.columns import Kind
 from models.agencies import Agency
 from models.audit import AuditEvent
 from models.campaigns import Campaign
+from models.checkins import Outcome
 from models.enterprises import Enterprise
 from models.financing import Bank
 from models.people import StaffAccount, User
@@ -59,7 +60,6 @@ DETAILS: dict[str, str] = {
     "outcome": "结果",
     "people": "人数",
     "reason": "原因",
-    "register": "台账",
     "role": "角色",
     "rows": "行数",
     "scans": "扫码数",
@@ -91,6 +91,7 @@ VALUES: dict[str, str] = {
     "unchanged": "无变化",
     "updated": "更新",
 }
+_LABELS: dict[str, str] = {one.value: one.label for one in Outcome}
 NAMED: tuple[tuple[Any, Any], ...] = (
     (Agency, Agency.name),
     (Bank, Bank.name),
@@ -133,7 +134,7 @@ def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     called = who(SYSTEM, people)
     names = _names(SYSTEM, {(row["subject_type"], row["subject_id"]) for row in rows})
     names |= {("users", str(user_id)): name for user_id, name in called.items()}
-    words = VALUES | ROLE_NAMES | reference.division_names(SYSTEM)
+    words = VALUES | _LABELS | ROLE_NAMES | reference.division_names(SYSTEM)
     for row in rows:
         nobody = "未登录" if row["verb"] == "staff.proof_failed" else "系统"
         row["who"] = called.get(row["user_id"], nobody)

@@ -24,8 +24,8 @@ from models.people import RoleGrant
 from models.signups import Signup
 from models.trainings import EnterpriseSeats, Training
 
-LOOKED_AT = 60
-ALIKE, ALIKE_WITH_REASON = 0.6, 0.3
+LOOKED_AT, SHOWN = 60, 8
+ALIKE, ALIKE_WITH_REASON = 0.7, 0.3
 """How alike two names are, of 1: by themselves, and where the legal representative is the same."""
 SAME_PERSON = 0.4
 """What the same legal representative counts for in the order."""
@@ -92,8 +92,12 @@ def alike(one: str, other: str) -> float:
 
 _asked: Any = bindparam("pairs", type_=ARRAY(Text))
 _bigrams = func.bigrams(Enterprise.name)
-_shared = func.cardinality(
-    func.array(select(func.unnest(_bigrams)).intersect(select(func.unnest(_asked))).scalar_subquery())
+_pair = func.unnest(_asked, type_=Text).column_valued("pair")
+_shared = (
+    select(func.count())
+    .where(func.strpos(func.lower(Enterprise.name), _pair) > 0)
+    .correlate(Enterprise)
+    .scalar_subquery()
 )
 _ALIKE = Prepared(
     select(
@@ -124,7 +128,7 @@ def candidates(_actor: Actor, enterprise_id: UUID) -> list[Candidate]:
     own = enterprises.find(enterprise_id)
     rows = _ALIKE(id=enterprise_id, pairs=sorted(_pairs(core(own.name))), limit=LOOKED_AT)
     found = [candidate for row in rows if (candidate := _judge(own, row))]
-    return sorted(found, key=lambda one: -one.alike)
+    return sorted(found, key=lambda one: -one.alike)[:SHOWN]
 
 
 def _judge(own: Enterprise, row: Any) -> Candidate | None:

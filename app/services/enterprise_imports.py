@@ -16,7 +16,7 @@ from app.errors import DomainError
 from app.services import enterprises, memberships, reference, sizing, transfers
 from app.services.enterprises import CHOOSABLE, Profile
 from app.transactions import session, transaction
-from app.workbooks import Column, Row
+from app.workbooks import Column, Outcome, Row
 from app.workbooks.columns import Kind
 from models import credit_code
 from models.base import new_id
@@ -58,15 +58,6 @@ class Result(Labelled):
     unchanged = "unchanged", "已存在，无变化"
     owned = "owned", "已存在，由企业自行维护，未改动"
     rejected = "rejected", "未导入"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A row, what became of it, and why if it was rejected."""
-
-    row: Row
-    result: Result
-    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def overview(actor: Actor) -> Overview:
 def _enterprises(seen: Overview) -> None:
     def counted(column: Any) -> dict[Any, int]:
         grouped = select(column, func.count()).where(Enterprise.state != EnterpriseState.merged)
-        return dict(session().execute(grouped.group_by(column)).all())  # type: ignore[arg-type]
+        return dict(session().execute(grouped.group_by(column)).all())
 
     by_state, by_size = counted(Enterprise.state), counted(Enterprise.size_class)
     seen.by_state = [(state, by_state[state]) for state in EnterpriseState if state in by_state]

@@ -10,7 +10,7 @@ from typing import Any
 from app.access import Actor
 from app.errors import DomainError
 from app.services import reference, trainings
-from app.workbooks import Column, Row
+from app.workbooks import Column, Outcome, Row
 from app.workbooks.columns import Kind
 from models.labels import Labelled
 from models.reference import Division
@@ -58,15 +58,6 @@ class Result(Labelled):
     added = "added", "已导入为草稿"
     known = "known", "已导入过，未改动"
     rejected = "rejected", "未导入"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A row, what became of it, and why if it was rejected."""
-
-    row: Row
-    result: Result
-    reason: str = ""
 
 
 @dataclass

@@ -25,7 +25,7 @@ from app.errors import DomainError
 from app.logs import log
 from app.services import people
 from app.transactions import begin, session, transaction
-from app.workbooks import Column, Row, WorkbookError, read_rows, write_rejected, write_rows
+from app.workbooks import Column, Outcome, Row, WorkbookError, read_rows, write_rejected, write_rows
 from app.workbooks.intake import check_package, load_bytes
 from models.base import now
 from models.labels import Labelled
@@ -67,7 +67,7 @@ class Import:
     permission: str
     columns: Sequence[Column]
     results: type[Labelled]
-    run: Callable[..., Iterator[Any]]
+    run: Callable[..., Iterator[Outcome]]
     example: Mapping[str, Any]
 
 
@@ -80,7 +80,7 @@ def register_import(
     permission: str,
     columns: Sequence[Column],
     results: type[Labelled],
-    run: Callable[..., Iterator[Any]],
+    run: Callable[..., Iterator[Outcome]],
     example: Mapping[str, Any],
 ) -> Import:
     """Makes a kind of import known, and returns it."""
@@ -151,8 +151,13 @@ def _start(actor: Actor, kind: str, title: str, parameters: Mapping[str, Any]) -
     session().add(transfer)
     session().flush()
     outbox.defer("transfers.run", transfer_id=str(transfer.id))
-    audit.record(actor, "transfer.started", transfer, kind=kind, register=parameters.get("register"))
+    audit.record(actor, "transfer.started", transfer, kind=_named(kind, transfer.title))
     return transfer
+
+
+def _named(kind: str, title: str) -> str:
+    # What is audited holds no name that somebody gave a file.
+    return _imports[kind].title if kind in _imports else title
 
 
 # --- what its owner sees of it
@@ -320,7 +325,7 @@ def _finish(
             finished_at=now(),
             expires_at=now() + KEPT,
         )
-        .returning(Transfer.user_id, Transfer.kind)
+        .returning(Transfer.user_id, Transfer.kind, Transfer.title)
     )
     found = session().execute(finished).first()
     if found is None:
@@ -332,7 +337,11 @@ def _finish(
             )
         )
     audit.record(
-        actor, "transfer.finished", (Transfer.__tablename__, transfer_id), kind=found.kind, summary=summary
+        actor,
+        "transfer.finished",
+        (Transfer.__tablename__, transfer_id),
+        kind=_named(found.kind, found.title),
+        summary=summary,
     )
 
 

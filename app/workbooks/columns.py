@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
 
+from models.labels import Labelled
+
 CHINA = timezone(timedelta(hours=8))
 
 ReadValue = str | int | date | datetime | None
@@ -42,6 +44,15 @@ class Row:
     values: dict[str, ReadValue]
     problems: dict[str, str] = field(default_factory=dict)
     original: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A row of an import, what became of it, and why if it was rejected."""
+
+    row: Row
+    result: Labelled
+    reason: str = ""
 
 
 MESSAGES = {

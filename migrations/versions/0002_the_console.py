@@ -30,6 +30,14 @@ $$;
 CREATE INDEX ix_enterprises_name_bigrams ON enterprises USING gin (bigrams(name));
 """
 
+HAS_OWNER = """
+CREATE FUNCTION has_owner(uuid) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT EXISTS (
+        SELECT FROM grants WHERE scope_type = 'enterprise' AND role = 'owner' AND scope_id = $1::text
+    )
+$$;
+"""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -292,6 +300,7 @@ def upgrade() -> None:
         op.create_check_constraint(op.f(name), table, sa.column(values[0]).in_(values[1]))
     op.create_check_constraint("merged_into", "enterprises", "(state = 'merged') = (merged_into IS NOT NULL)")
     op.execute(BIGRAMS)
+    op.execute(HAS_OWNER)
 
 
 def downgrade() -> None:

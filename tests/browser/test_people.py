@@ -98,7 +98,7 @@ def phone(open_page: OpenPage, platform: Phones, site: str, monkeypatch: pytest.
     monkeypatch.setattr(platform.state, "public_url", site)
     person = platform.phone("周扫码")
     page = open_page(f"{platform.base}/#{person.id}", viewport={"width": 500, "height": 1000})
-    page.get_by_role("button", name="提质通").click()
+    page.get_by_role("button", name="提质通 小程序").click()
     page.locator(".mp-prose .mp-note").scroll_into_view_if_needed()
     page.get_by_role("button", name="同意并继续").click()
     page.get_by_role("button", name="以后再说").click()

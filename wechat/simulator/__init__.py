@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Flask, Response
 
 from config.settings import ConfigurationError, Settings
-from wechat.simulator import codes, control, faults, gateway, login, messages, phone, tokens
+from wechat.simulator import codes, control, login, messages, official, phone, tokens
+from wechat.simulator.gateway import Gate, error_page
 from wechat.simulator.platform import Platform
 
 
@@ -19,14 +20,17 @@ def create_simulator(config: Settings) -> Flask:
     app = Flask(__name__)
     platform = Platform(config)
     app.extensions["wechat_platform"] = platform
-    endpoints = tokens.ENDPOINTS + login.ENDPOINTS + messages.ENDPOINTS + codes.ENDPOINTS
-    gateway.register(app, platform, endpoints)
+    endpoints = [e for part in (tokens, login, messages, official, codes) for e in part.ENDPOINTS]
+    gate = Gate(app.wsgi_app, platform, endpoints)
+    app.extensions["wechat_interfaces"] = gate.paths
+    app.wsgi_app = gate  # type: ignore[method-assign]
     app.register_blueprint(control.blueprint)
     app.register_blueprint(phone.blueprint)
 
     @app.errorhandler(404)
     def not_found(error: object) -> Response:
-        return faults.html_page(404, "404 Not Found")
+        page = error_page(404)
+        return Response(page.content, page.status, content_type=page.content_type)
 
     @app.after_request
     def only_own_files(response: Response) -> Response:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import segno
-from flask import Response
 
 from wechat.simulator.errors import Refusal
-from wechat.simulator.gateway import Call, Endpoint
+from wechat.simulator.gateway import Answer, Call, Endpoint
 
 if TYPE_CHECKING:
     from wechat.simulator.platform import Platform
@@ -39,7 +38,7 @@ def page_exists(platform: Platform, page: str) -> bool:
     return not platform.people.pages or page in platform.people.pages
 
 
-def get_unlimited_code(platform: Platform, call: Call) -> Response:
+def get_unlimited_code(platform: Platform, call: Call) -> Answer:
     """POST /wxa/getwxacodeunlimit: a picture that carries `scene` (1 to 32 characters).
 
     https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/getUnlimitedQRCode.html
@@ -63,7 +62,7 @@ def get_unlimited_code(platform: Platform, call: Call) -> Response:
             raise Refusal(41030)
     path = f"{page or 'pages/index/index'}?scene={quote(scene, safe='')}"
     platform.codes.drawn.appendleft({"scene": scene, "page": page, "path": path, "at": int(platform.now())})
-    return Response(draw_png(scene, min(max(width, 280), 1280)), content_type="image/png")
+    return Answer(draw_png(scene, min(max(width, 280), 1280)), "image/png")
 
 
 def draw_png(text: str, width: int) -> bytes:

@@ -5,36 +5,44 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from dataclasses import asdict, dataclass
-from http import HTTPStatus
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from flask import Response, request
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
-FaultKind = Literal["errcode", "slow", "5xx", "drop_after_accept", "html"]
+FaultKind = Literal["errcode", "slow", "timeout", "5xx", "drop_after_accept", "html"]
 KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 DEFAULT_VALUES: dict[FaultKind, int] = {
     "errcode": -1,
     "slow": 10,
+    "timeout": 10,
     "5xx": 502,
     "drop_after_accept": 0,
     "html": 200,
 }
-_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
 
 
 @dataclass
 class Fault:
-    """What happens to the next `times` calls of `path` ("*" is any).
+    """What happens to the next `times` calls of `path` ("*" is any), or to all of them `until` then.
 
-    `value` is the error number (errcode), seconds of delay (slow) or HTTP status (5xx, html).
+    `value` is the error number (errcode), seconds (slow: the answer comes so much later; timeout: so long
+    nothing is done, and then the line is cut) or HTTP status (5xx, html). `until` is of the monotonic clock.
     """
 
     id: int
     path: str
     kind: FaultKind
-    times: int
     value: int
+    times: int | None
+    until: float | None
+
+    def describe(self) -> dict[str, Any]:
+        """Returns what the control plane shows of a fault."""
+        seconds = None if self.until is None else max(0, round(self.until - time.monotonic()))
+        shown = {"id": self.id, "path": self.path, "kind": self.kind, "value": self.value}
+        return {**shown, "times": self.times, "seconds": seconds}
 
 
 class FaultBook:
@@ -45,56 +53,49 @@ class FaultBook:
         self._faults: list[Fault] = []
         self._number = 0
 
-    def add(self, path: str, kind: FaultKind, times: int, value: int) -> dict[str, Any]:
-        """Switches a fault on and returns it."""
+    def add(
+        self, path: str, kind: FaultKind, value: int, *, times: int | None = 1, seconds: float | None = None
+    ) -> dict[str, Any]:
+        """Switches a fault on, for so many calls or for so many seconds, and returns it."""
+        until = None if seconds is None else time.monotonic() + seconds
         with self._lock:
             self._number += 1
-            fault = Fault(self._number, path, kind, times, value)
+            fault = Fault(self._number, path, kind, value, times if until is None else None, until)
             self._faults.append(fault)
-            return asdict(fault)
+            return fault.describe()
 
     def take(self, path: str) -> Fault | None:
         """Returns the fault that strikes this call, counting it down."""
+        if not self._faults:
+            return None
         with self._lock:
+            self._drop_ended()
             fault = next((f for f in self._faults if f.path in (path, "*")), None)
-            if fault:
+            if fault and fault.times is not None:
                 fault.times -= 1
-                self._faults = [f for f in self._faults if f.times > 0]
             return fault
 
     def list(self) -> list[dict[str, Any]]:
         """Returns the faults still waiting for a call."""
         with self._lock:
-            return [asdict(fault) for fault in self._faults]
+            self._drop_ended()
+            return [fault.describe() for fault in self._faults]
 
     def clear(self) -> None:
         """Switches every fault off."""
         with self._lock:
             self._faults = []
 
-
-def strike(fault: Fault) -> Response | None:
-    """Plays the part of a fault that comes before the call; returns the answer if it replaces it."""
-    if fault.kind == "slow":
-        time.sleep(fault.value)
-    if fault.kind == "5xx":
-        return html_page(fault.value, f"{fault.value} {HTTPStatus(fault.value).phrase}")
-    if fault.kind == "html":
-        return html_page(fault.value, "系统维护中")
-    return None
+    def _drop_ended(self) -> None:
+        now = time.monotonic()
+        self._faults = [
+            f for f in self._faults if (f.times is None or f.times > 0) and (f.until is None or f.until > now)
+        ]
 
 
-def html_page(status: int, title: str) -> Response:
-    """Returns the bare page a web server in front of the platform shows."""
-    return Response(_PAGE.format(title), status=status, mimetype="text/html")
-
-
-def hang_up() -> Response:
-    """Breaks the connection of the current request before anything is answered."""
-    connection: socket.socket | None = request.environ.get("werkzeug.socket") or request.environ.get(
-        "gunicorn.socket"
-    )
+def hang_up(environ: WSGIEnvironment) -> None:
+    """Breaks the connection of a request before anything is answered."""
+    connection: socket.socket | None = environ.get("werkzeug.socket") or environ.get("gunicorn.socket")
     if connection is None:
         raise RuntimeError("本服务器不能断开连接：请用 gunicorn 或 werkzeug 运行")
     connection.shutdown(socket.SHUT_RDWR)
-    return Response(status=500)

@@ -1,96 +1,177 @@
-"""The gate before every interface: the platform's checks in their order, its answers in their form."""
+"""The gate before every interface: the platform's checks in their order, its answers in their form.
+
+It stands before Flask, which would cost more than the interfaces themselves.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
-
-from flask import Flask, Response, request
+from urllib.parse import parse_qsl
 
 from wechat.simulator import faults
 from wechat.simulator.errors import Refusal
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from wechat.simulator.accounts import App, Kind
     from wechat.simulator.platform import Platform
 
+Method = Literal["GET", "POST"]
+JSON = "application/json; charset=utf-8"
 _ESCAPED_TEXT = re.compile(rb"(?<!\\)(?:\\\\)*\\u(?!00[0-7])[0-9a-fA-F]{4}")
 
 
 @dataclass(frozen=True)
-class Call:
-    """One call that passed the gate: its query and its JSON body (empty for GET)."""
+class Answer:
+    """What goes back over the wire."""
 
+    content: bytes
+    content_type: str = JSON
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that passed the gate: whose token it had, its query and its JSON body (empty for GET)."""
+
+    app: App
     query: Mapping[str, str]
     body: dict[str, Any]
 
 
-Handler = Callable[["Platform", Call], dict[str, Any] | Response]
+Handler = Callable[["Platform", Call], dict[str, Any] | Answer]
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One interface: `token` says whether it wants an access_token."""
+    """One interface: `kind` says whose it is, `token` whether it wants an access_token.
+
+    `to_person` marks those that send to `touser`, to whom only one message can be on its way.
+    """
 
     path: str
-    method: Literal["GET", "POST"]
+    method: Method
     handler: Handler
     token: bool = True
-    content_type: str = "application/json; charset=utf-8"
+    content_type: str = JSON
+    kind: Kind = "mini_program"
+    to_person: bool = False
 
 
-def register(app: Flask, platform: Platform, endpoints: list[Endpoint]) -> None:
-    """Opens the interfaces on the application."""
-    for endpoint in endpoints:
-        app.add_url_rule(
-            endpoint.path,
-            endpoint=endpoint.path,
-            view_func=_view(platform, endpoint),
-            methods=["GET", "POST"],
-        )
+class Gate:
+    """Answers the interfaces and leaves everything else to the application behind it."""
 
+    def __init__(self, behind: WSGIApplication, platform: Platform, endpoints: list[Endpoint]) -> None:
+        self._behind = behind
+        self._platform = platform
+        self._endpoints = {endpoint.path: endpoint for endpoint in endpoints}
 
-def _view(platform: Platform, endpoint: Endpoint) -> Callable[[], Response]:
-    def view() -> Response:
+    @property
+    def paths(self) -> list[str]:
+        """The interfaces."""
+        return sorted(self._endpoints)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        endpoint = self._endpoints.get(environ["PATH_INFO"])
+        if endpoint is None:
+            return self._behind(environ, start_response)
+        answer = self._answer(endpoint, environ)
+        headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.content)))]
+        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", headers)
+        return [answer.content]
+
+    def _answer(self, endpoint: Endpoint, environ: WSGIEnvironment) -> Answer:
+        platform, raw = self._platform, _read(environ)
         fault = platform.faults.take(endpoint.path)
-        if fault and (answer := faults.strike(fault)):
-            _remember(platform, endpoint, None, fault.kind)
-            return answer
+        kind = fault.kind if fault else None
+        if fault and kind in ("5xx", "html", "timeout"):
+            self._remember(endpoint, None, kind)
+            if kind == "timeout":
+                time.sleep(fault.value)
+                faults.hang_up(environ)
+            return error_page(fault.value if kind != "timeout" else 500)
+        reply: dict[str, Any] | Answer
+        engaged: tuple[str, str] | None = None
+        delay = platform.latency + (fault.value if fault and kind == "slow" else 0)
         try:
-            if fault and fault.kind == "errcode":
+            if fault and kind == "errcode":
                 raise Refusal(fault.value)
             with platform.lock:
-                reply = endpoint.handler(platform, _admit(platform, endpoint))
+                call = self._admit(endpoint, environ, raw)
+                engaged = self._engage(endpoint, call)
+            _wait(delay)
+            with platform.lock:
+                reply = endpoint.handler(platform, call)
         except Refusal as refusal:
+            if engaged is None:
+                _wait(delay)
             reply = refusal.reply()
-        errcode = reply.get("errcode", 0) if isinstance(reply, dict) else 0
-        _remember(platform, endpoint, errcode, fault.kind if fault else None)
-        if fault and fault.kind == "drop_after_accept":
-            return faults.hang_up()
-        if isinstance(reply, Response):
+        finally:
+            if engaged:
+                with platform.lock:
+                    platform.sending.discard(engaged)
+        self._remember(endpoint, reply.get("errcode", 0) if isinstance(reply, dict) else 0, kind)
+        if kind == "drop_after_accept":
+            faults.hang_up(environ)
+        if isinstance(reply, Answer):
             return reply
         text = json.dumps(reply, ensure_ascii=False, separators=(",", ":"))
-        return Response(text, content_type=endpoint.content_type)
+        return Answer(text.encode(), endpoint.content_type)
 
-    return view
+    def _admit(self, endpoint: Endpoint, environ: WSGIEnvironment, raw: bytes) -> Call:
+        """Checks token, method, body and quota, in that order; raises Refusal at the first that fails."""
+        platform, now = self._platform, self._platform.now()
+        query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+        app = platform.app
+        if endpoint.token:
+            app = platform.accounts.of_token(query.get("access_token", ""), now)
+            if app.kind != endpoint.kind:
+                raise Refusal(48001)
+        if environ["REQUEST_METHOD"] != endpoint.method:
+            raise Refusal(43002 if endpoint.method == "POST" else 43001)
+        body = _json_body(raw) if endpoint.method == "POST" else {}
+        platform.quotas.spend(endpoint.path, now)
+        return Call(app, query, body)
+
+    def _engage(self, endpoint: Endpoint, call: Call) -> tuple[str, str] | None:
+        if not endpoint.to_person:
+            return None
+        addressee = (call.app.appid, str(call.body.get("touser", "")))
+        if addressee in self._platform.sending:
+            raise Refusal(43108)
+        self._platform.sending.add(addressee)
+        return addressee
+
+    def _remember(self, endpoint: Endpoint, errcode: int | None, fault: str | None) -> None:
+        with self._platform.lock:
+            self._platform.calls.append({"path": endpoint.path, "errcode": errcode, "fault": fault})
 
 
-def _admit(platform: Platform, endpoint: Endpoint) -> Call:
-    """Checks token, method, body and quota, in that order; raises Refusal at the first that fails."""
-    now = platform.now()
-    if endpoint.token:
-        platform.tokens.check(request.args.get("access_token", ""), now)
-    if request.method != endpoint.method:
-        raise Refusal(43002 if endpoint.method == "POST" else 43001)
-    body = _json_body() if endpoint.method == "POST" else {}
-    platform.quotas.spend(endpoint.path, now)
-    return Call(query=request.args, body=body)
+def error_page(status: int, title: str | None = None) -> Answer:
+    """Returns the bare page a web server in front of the platform shows."""
+    title = title or (f"{status} {HTTPStatus(status).phrase}" if status >= 400 else "系统维护中")
+    page = f"<html><head><title>{title}</title></head><body><center><h1>{title}</h1></center></body></html>"
+    return Answer(page.encode(), "text/html; charset=utf-8", status)
 
 
-def _json_body() -> dict[str, Any]:
-    raw = request.get_data()
+def _wait(seconds: float) -> None:
+    if seconds:  # sleeping for no time at all still gives up the processor
+        time.sleep(seconds)
+
+
+def _read(environ: WSGIEnvironment) -> bytes:
+    raw: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    return raw
+
+
+def _json_body(raw: bytes) -> dict[str, Any]:
     if not raw:
         raise Refusal(44002)
     try:
@@ -103,8 +184,3 @@ def _json_body() -> dict[str, Any]:
         # escapes such as \u4f01 would reach people's screens as they are, not as a character
         raise Refusal(40033)
     return body
-
-
-def _remember(platform: Platform, endpoint: Endpoint, errcode: int | None, fault: str | None) -> None:
-    with platform.lock:
-        platform.calls.append({"path": endpoint.path, "errcode": errcode, "fault": fault})

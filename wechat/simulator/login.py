@@ -78,7 +78,9 @@ def code_to_session(platform: Platform, call: Call) -> dict[str, Any]:
 
     https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/code2Session.html
     """
-    check_account(platform, call.query.get("appid"), call.query.get("secret"))
+    app = check_account(platform, call.query.get("appid"), call.query.get("secret"))
+    if app is not platform.app:
+        raise Refusal(48001)
     if call.query.get("grant_type") != "authorization_code":
         raise Refusal(40002)
     value = call.query.get("js_code")
@@ -95,7 +97,7 @@ def code_to_session(platform: Platform, call: Call) -> dict[str, Any]:
     return {
         "session_key": code.session_key,
         "openid": platform.people.openid(code.person),
-        "unionid": platform.people.unionid(code.person),
+        **platform.people.union(code.person),
     }
 
 

@@ -1,47 +1,35 @@
-"""Subscribe messages: who allowed which, what was sent, and what the phone shows."""
+"""Subscribe messages: who allowed which, and what was sent."""
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
-from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wechat.fields import problems
 from wechat.simulator.codes import page_exists
 from wechat.simulator.errors import Refusal
 from wechat.simulator.gateway import Call, Endpoint
 from wechat.simulator.people import Person
+from wechat.simulator.results import SUCCESS
+from wechat.simulator.templates import Template, bad_argument, check_data
+from wechat.templates import LONG_TERM
 
 if TYPE_CHECKING:
     from wechat.simulator.platform import Platform
 
-LONG_TERM = 3
 Answer = Literal["accept", "reject"]
-_LINE = re.compile(r"(?P<label>.+?):\{\{(?P<key>\w+)\.DATA\}\}")
-_LIBRARY = Path(__file__).with_name("message_templates.json")
-
-
-class MessageBook:
-    """The account's own templates and the messages sent, the newest first."""
-
-    def __init__(self) -> None:
-        self.templates: dict[str, dict[str, Any]] = {
-            row["priTmplId"]: row for row in json.loads(_LIBRARY.read_text("utf-8"))
-        }
-        self.sent: deque[dict[str, Any]] = deque(maxlen=2000)
-
-
-def template_lines(template: dict[str, Any]) -> list[tuple[str, str]]:
-    """Returns (label, key) for each line of a template."""
-    return [(m["label"].strip(), m["key"]) for m in _LINE.finditer(template["content"])]
 
 
 def list_templates(platform: Platform, call: Call) -> dict[str, Any]:
     """GET /wxaapi/newtmpl/gettemplate: the account's own templates."""
-    return {"errcode": 0, "errmsg": "ok", "data": list(platform.messages.templates.values())}
+    rows = [template.row for template in platform.templates.subscribe.values()]
+    return {"errcode": 0, "errmsg": "ok", "data": rows}
+
+
+def delete_template(platform: Platform, call: Call) -> dict[str, Any]:
+    """POST /wxaapi/newtmpl/deltemplate."""
+    if platform.templates.subscribe.pop(str(call.body.get("priTmplId", "")), None) is None:
+        raise Refusal(20001)
+    return {"errcode": 0, "errmsg": "ok"}
 
 
 def answer_popup(platform: Platform, person: Person, answers: dict[str, Answer]) -> None:
@@ -51,8 +39,8 @@ def answer_popup(platform: Platform, person: Person, answers: dict[str, Answer])
     """
     for template_id, answer in answers.items():
         if answer == "accept":
-            _allow(platform, person, template_id)
-    platform.people.save()
+            allow(platform, person, template_id)
+    platform.people.save(person)
     items = [
         {"TemplateId": template_id, "SubscribeStatusString": answer, "PopupScene": "0"}
         for template_id, answer in answers.items()
@@ -61,9 +49,10 @@ def answer_popup(platform: Platform, person: Person, answers: dict[str, Answer])
     platform.pushes.subscribe_event("subscribe_msg_popup_event", "SubscribeMsgPopupEvent", openid, items)
 
 
-def _allow(platform: Platform, person: Person, template_id: str) -> None:
-    if platform.messages.templates[template_id]["type"] != LONG_TERM:
-        person.credits[template_id] = person.credits.get(template_id, 0) + 1
+def allow(platform: Platform, person: Person, template_id: str, times: int = 1) -> None:
+    """Lets the template be sent to the person; the caller saves."""
+    if platform.templates.subscribe[template_id].parsed.subscription != LONG_TERM:
+        person.credits[template_id] = person.credits.get(template_id, 0) + times
     elif template_id not in person.standing:
         person.standing.append(template_id)
 
@@ -72,7 +61,7 @@ def switch_off(platform: Platform, person: Person, template_id: str) -> None:
     """Turns a template off in the mini-program's settings, which is pushed as a change."""
     person.credits.pop(template_id, None)
     person.standing = [standing for standing in person.standing if standing != template_id]
-    platform.people.save()
+    platform.people.save(person)
     platform.pushes.subscribe_event(
         "subscribe_msg_change_event",
         "SubscribeMsgChangeEvent",
@@ -82,85 +71,64 @@ def switch_off(platform: Platform, person: Person, template_id: str) -> None:
 
 
 def send(platform: Platform, call: Call) -> dict[str, Any]:
-    """POST /cgi-bin/message/subscribe/send: one message for one accepted subscription."""
+    """POST /cgi-bin/message/subscribe/send: one message for one accepted subscription.
+
+    https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-message-management/subscribe-message/sendMessage.html
+    """
     body = call.body
-    person = platform.people.by_openid(str(body.get("touser", "")))
+    person = platform.people.by_openid(body.get("touser"))
     if person is None:
         raise Refusal(40003)
-    template = platform.messages.templates.get(str(body.get("template_id", "")))
+    template = platform.templates.subscribe.get(str(body.get("template_id", "")))
     if template is None:
         raise Refusal(40037)
     state = body.get("miniprogram_state", "formal")
     if state not in ("developer", "trial", "formal"):
-        raise _bad_argument("miniprogram_state invalid")
+        raise bad_argument("miniprogram_state invalid")
     if body.get("lang", "zh_CN") not in ("zh_CN", "en_US", "zh_HK", "zh_TW"):
-        raise _bad_argument("lang invalid")
+        raise bad_argument("lang invalid")
     page = body.get("page") or ""
-    if page and (not isinstance(page, str) or not _page_opens(platform, page)):
+    if page and (not isinstance(page, str) or not page_opens(platform, page)):
         raise Refusal(41030)
-    values = _check_data(template, body.get("data"))
+    values = check_data(template, body.get("data"))
     _use_credit(person, template)
-    platform.people.save()
-    msgid = 2**61 + secrets.randbelow(2**61)  # above 2**53: not every JSON reader keeps it whole
-    platform.messages.sent.appendleft(
-        {
-            "msgid": str(msgid),
-            "at": int(platform.now()),
-            "person": person.id,
-            "openid": body["touser"],
-            "template_id": template["priTmplId"],
-            "title": template["title"],
-            "lines": [[label, values[key]] for label, key in template_lines(template)],
+    platform.people.save(person)
+    msgid, result = 2**61 + secrets.randbelow(2**61), platform.results.take()  # above 2**53 on purpose
+    platform.sent.add(
+        at=int(platform.now()),
+        person=person.id,
+        appid=platform.app.appid,
+        openid=body["touser"],
+        template_id=template.parsed.id,
+        msgid=msgid,
+        result=result,
+        content={
+            "title": template.parsed.title,
+            "lines": template.lines(values),
             "page": page,
             "miniprogram_state": state,
-        }
+        },
     )
-    platform.pushes.subscribe_event(
-        "subscribe_msg_sent_event",
-        "SubscribeMsgSentEvent",
-        body["touser"],
-        [
-            {
-                "TemplateId": template["priTmplId"],
-                "MsgID": str(msgid),
-                "ErrorCode": "0",
-                "ErrorStatus": "success",
-            }
-        ],
-        delay=0.3,
-    )
+    if platform.results.is_pushed(result):
+        failed = result != SUCCESS
+        status = {"ErrorCode": "-1" if failed else "0", "ErrorStatus": result}
+        platform.pushes.subscribe_event(
+            "subscribe_msg_sent_event",
+            "SubscribeMsgSentEvent",
+            body["touser"],
+            [{"TemplateId": template.parsed.id, "MsgID": str(msgid), **status}],
+            delay=platform.results.delay(),
+        )
     return {"errcode": 0, "errmsg": "ok", "msgid": msgid}
 
 
-def _page_opens(platform: Platform, page: str) -> bool:
+def page_opens(platform: Platform, page: str) -> bool:
+    """Tells whether a message may lead to this page, which may have a query."""
     return page_exists(platform, page.removeprefix("/").split("?")[0])
 
 
-def _check_data(template: dict[str, Any], data: object) -> dict[str, str]:
-    if not isinstance(data, dict):
-        raise _bad_argument("data invalid")
-    keys = [key for _, key in template_lines(template)]
-    choices = {
-        row["keywordCode"].removesuffix(".DATA"): row["enumValueList"]
-        for row in template["keywordEnumValueList"]
-    }
-    values: dict[str, str] = {}
-    for key in keys:
-        item = data.get(key)
-        value = item.get("value") if isinstance(item, dict) else None
-        if value is None or value == "":
-            raise _bad_argument(f"data.{key}.value is empty")
-        values[key] = str(value)
-        if problems(key.rstrip("0123456789"), values[key], choices.get(key, [])):
-            raise _bad_argument(f"data.{key}.value invalid")
-    for key in data:
-        if key not in keys:
-            raise _bad_argument(f"data.{key} invalid")
-    return values
-
-
-def _use_credit(person: Person, template: dict[str, Any]) -> None:
-    template_id = template["priTmplId"]
+def _use_credit(person: Person, template: Template) -> None:
+    template_id = template.parsed.id
     if template_id in person.standing:
         return
     if person.credits.get(template_id, 0) < 1:
@@ -168,11 +136,8 @@ def _use_credit(person: Person, template: dict[str, Any]) -> None:
     person.credits[template_id] -= 1
 
 
-def _bad_argument(detail: str) -> Refusal:
-    return Refusal(47003, f"argument invalid! {detail}")
-
-
 ENDPOINTS = [
-    Endpoint("/cgi-bin/message/subscribe/send", "POST", send),
+    Endpoint("/cgi-bin/message/subscribe/send", "POST", send, to_person=True),
     Endpoint("/wxaapi/newtmpl/gettemplate", "GET", list_templates),
+    Endpoint("/wxaapi/newtmpl/deltemplate", "POST", delete_template),
 ]

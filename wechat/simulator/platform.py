@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 from config.settings import Settings
+from wechat.simulator.accounts import Accounts, App
 from wechat.simulator.codes import CodeBook
 from wechat.simulator.faults import FaultBook
 from wechat.simulator.login import LoginBook
-from wechat.simulator.messages import MessageBook
 from wechat.simulator.people import People
 from wechat.simulator.pushes import PushService
 from wechat.simulator.quotas import QuotaBook
-from wechat.simulator.tokens import TokenBook
-
-
-@dataclass(frozen=True)
-class App:
-    """The mini-program's account as its owner registered it; `original_id` is the gh_ name in pushes."""
-
-    appid: str
-    secret: str
-    original_id: str
+from wechat.simulator.results import ResultBook
+from wechat.simulator.sent import SentLog
+from wechat.simulator.store import Store
+from wechat.simulator.templates import TemplateBook
 
 
 class Platform:
@@ -34,28 +26,31 @@ class Platform:
 
     def __init__(self, settings: Settings) -> None:
         self.lock = threading.RLock()
-        self.app = App(
-            appid=settings.wechat_mp_appid,
-            secret=settings.wechat_mp_secret,
-            original_id="gh_" + hashlib.sha256(settings.wechat_mp_appid.encode()).hexdigest()[:12],
-        )
         self.public_url = settings.public_url.rstrip("/")
-        self.people = People(settings.instance_dir / "simulator.json", self.app.appid)
-        self.tokens = TokenBook()
+        self.accounts = Accounts(settings)
+        self.store = Store(settings.instance_dir / "simulator.sqlite3")
+        self.people = People(self.store, [app.appid for app in self.accounts.all])
+        self.sent = SentLog(self.store)
         self.logins = LoginBook()
-        self.messages = MessageBook()
+        self.templates = TemplateBook()
         self.codes = CodeBook()
         self.quotas = QuotaBook()
         self.faults = FaultBook()
-        self.pushes = PushService(
-            appid=self.app.appid,
-            original_id=self.app.original_id,
-            token=settings.wechat_mp_push_token,
-            aes_key=settings.wechat_mp_aes_key,
-            callback_url=self.public_url + "/wechat/push",
-        )
+        self.results = ResultBook()
         self.calls: deque[dict[str, Any]] = deque(maxlen=1000)
+        self.latency = 0.0  # seconds that every call takes
+        self.sending: set[tuple[str, str]] = set()  # (appid, openid) to whom a message is on its way
         self._offset = 0.0
+
+    @property
+    def app(self) -> App:
+        """The mini-program."""
+        return self.accounts.mini_program
+
+    @property
+    def pushes(self) -> PushService:
+        """The mini-program's pushes."""
+        return self.app.pushes
 
     def now(self) -> float:
         """Returns the platform's time, in epoch seconds; codes, tokens and quotas age by it."""
@@ -65,3 +60,10 @@ class Platform:
         """Puts the clock forward and returns the whole offset, in seconds."""
         self._offset += seconds
         return self._offset
+
+    def close(self) -> None:
+        """Stops pushing and closes the store."""
+        for app in self.accounts.all:
+            app.pushes.close()
+        with self.lock:
+            self.store.close()

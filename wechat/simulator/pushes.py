@@ -6,6 +6,7 @@ https://developers.weixin.qq.com/miniprogram/dev/framework/server-ability/messag
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import queue
 import secrets
@@ -15,9 +16,9 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import urlencode, urlsplit
 
-import requests
-
+from wechat.connections import Connections, Lost, NeverSent, Reply
 from wechat.envelope import sign
 from wechat.push import Format, seal
 
@@ -38,15 +39,20 @@ class Push:
     body: bytes
     content_type: str
     due: float
+    started: float = field(default_factory=time.monotonic)
     id: int = 0
     kind: Literal["normal", "replay", "bad_signature"] = "normal"
     state: Literal["waiting", "delivered", "failed"] = "waiting"
     attempts: list[dict[str, Any]] = field(default_factory=list)
 
+    def __lt__(self, other: Push) -> bool:
+        return self.due < other.due
+
     def describe(self) -> dict[str, Any]:
         """Returns what the control plane shows of a push."""
         return {
             "id": self.id,
+            "started": self.started,
             "event": self.event,
             "kind": self.kind,
             "query": self.query,
@@ -58,15 +64,25 @@ class Push:
 
 
 class PushService:
-    """Pushes events to one callback address from a few threads of its own.
+    """Pushes events of one account to its callback address, from a few threads of its own.
 
     Pushes carry the wall clock, not the platform's: they are made now, however far the clock that
     ages codes and tokens was put forward.
     """
 
-    def __init__(self, *, appid: str, original_id: str, token: str, aes_key: str, callback_url: str) -> None:
+    def __init__(
+        self,
+        *,
+        appid: str,
+        original_id: str,
+        token: str,
+        aes_key: str,
+        callback_url: str,
+        xml_only: bool = False,
+    ) -> None:
         self.callback_url = callback_url
-        self.format: Format = "json"
+        self.xml_only = xml_only
+        self.format: Format = "xml" if xml_only else "json"
         self.create_time_as_text = False
         self.pushes: deque[Push] = deque(maxlen=500)
         self._appid = appid
@@ -74,10 +90,17 @@ class PushService:
         self._token = token
         self._aes_key = aes_key
         self._lock = threading.Lock()
-        self._queue: queue.SimpleQueue[Push] = queue.SimpleQueue()
+        self._ready = threading.Condition(self._lock)
+        self._waiting: list[Push] = []
+        self._due: queue.SimpleQueue[Push | None] = queue.SimpleQueue()
+        self._connections: dict[str, Connections] = {}
         self._workers: list[threading.Thread] = []
         self._number = 0
-        self._closed = threading.Event()
+        self._closed = False
+
+    def event(self, name: str, openid: str, extra: dict[str, Any], delay: float = 0.0) -> Push:
+        """Pushes an event that a person caused, with the fields in `extra`; `delay` in seconds."""
+        return self._start(self._seal(openid, self._message(name, openid) | extra, delay))
 
     def subscribe_event(
         self, event: str, wrapper: str, openid: str, items: list[dict[str, str]], delay: float = 0.0
@@ -103,7 +126,8 @@ class PushService:
             last = next((p for p in self.pushes if p.kind == "normal" and p.state != "waiting"), None)
         if last is None:
             return None
-        return self._start(replace(last, kind="replay", due=time.monotonic(), state="waiting", attempts=[]))
+        now = time.monotonic()
+        return self._start(replace(last, kind="replay", due=now, started=now, state="waiting", attempts=[]))
 
     def forge(self, openid: str) -> Push:
         """Pushes a well-formed event that somebody without the token signed."""
@@ -118,16 +142,22 @@ class PushService:
         query = {"signature": sign(self._token, (timestamp, nonce)), "timestamp": timestamp}
         query |= {"nonce": nonce, "echostr": echo}
         try:
-            with requests.Session() as session:
-                session.trust_env = False
-                reply = session.get(self.callback_url, params=query, timeout=TIMEOUT)
-        except requests.RequestException as error:
+            reply = self._call("GET", query, None, {"Accept": "*/*"})
+        except (NeverSent, Lost) as error:
             return {"ok": False, "reason": type(error).__name__}
-        return {"ok": reply.status_code == 200 and reply.text == echo, "status": reply.status_code}
+        return {"ok": reply.status == 200 and reply.content == echo.encode(), "status": reply.status}
 
     def close(self) -> None:
         """Stops pushing: nothing is attempted any more."""
-        self._closed.set()
+        with self._ready:
+            self._closed = True
+            self._ready.notify()
+        for _ in self._workers:
+            self._due.put(None)
+        for worker in self._workers:
+            worker.join()
+        for connections in self._connections.values():
+            connections.close()
 
     def list(self) -> list[dict[str, Any]]:
         """Returns the pushes, newest first."""
@@ -169,44 +199,60 @@ class PushService:
             self._number += 1
             push.id = self._number
             self.pushes.appendleft(push)
-            if not self._workers:
-                self._workers = [threading.Thread(target=self._work, daemon=True) for _ in range(WORKERS)]
+            if not self._workers and not self._closed:
+                tasks = [self._keep_time, *[self._work] * WORKERS]
+                self._workers = [threading.Thread(target=task, daemon=True) for task in tasks]
                 for worker in self._workers:
                     worker.start()
-        self._queue.put(push)
+            self._wait_for(push)
         return push
 
-    def _work(self) -> None:
-        with requests.Session() as session:
-            session.trust_env = False
-            while True:
-                push = self._queue.get()
-                self._closed.wait(max(0.0, push.due - time.monotonic()))
-                self._deliver(session, push)
+    def _keep_time(self) -> None:
+        """Hands each push to the workers when it is due; one thread waits, for a crowd that wakes is dear."""
+        with self._ready:
+            while not self._closed:
+                wait = self._waiting[0].due - time.monotonic() if self._waiting else None
+                if wait is not None and wait <= 0:
+                    self._due.put(heapq.heappop(self._waiting))
+                else:
+                    self._ready.wait(wait)
 
-    def _deliver(self, session: requests.Session, push: Push) -> None:
-        for number in range(ATTEMPTS):
-            if self._closed.wait(PAUSE if number else 0):
-                return
-            attempt = self._attempt(session, push)
-            with self._lock:
+    def _work(self) -> None:
+        while (push := self._due.get()) and not self._closed:
+            attempt = self._attempt(push)
+            with self._ready:
                 push.attempts.append(attempt)
                 if attempt["ok"]:
                     push.state = "delivered"
-                    return
-        push.state = "failed"
+                elif len(push.attempts) == ATTEMPTS:
+                    push.state = "failed"
+                else:
+                    push.due = time.monotonic() + PAUSE
+                    self._wait_for(push)
 
-    def _attempt(self, session: requests.Session, push: Push) -> dict[str, Any]:
+    def _wait_for(self, push: Push) -> None:
+        heapq.heappush(self._waiting, push)
+        if self._waiting[0] is push:
+            self._ready.notify()
+
+    def _attempt(self, push: Push) -> dict[str, Any]:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         headers = {"Content-Type": push.content_type, "User-Agent": "Mozilla/4.0"}
         try:
-            reply = session.post(
-                self.callback_url, params=push.query, data=push.body, headers=headers, timeout=TIMEOUT
-            )
-        except requests.RequestException as error:
+            reply = self._call("POST", push.query, push.body, headers)
+        except (NeverSent, Lost) as error:
             return {"at": at, "ok": False, "status": None, "reason": type(error).__name__}
-        ok = reply.status_code == 200 and reply.text.strip() in ("", "success")
-        return {"at": at, "ok": ok, "status": reply.status_code, "reason": None}
+        ok = reply.status == 200 and reply.content.strip() in (b"", b"success")
+        return {"at": at, "ok": ok, "status": reply.status, "reason": None}
+
+    def _call(self, method: str, query: dict[str, str], body: bytes | None, headers: dict[str, str]) -> Reply:
+        parts = urlsplit(self.callback_url)
+        base = f"{parts.scheme}://{parts.netloc}"
+        with self._lock:
+            if base not in self._connections:
+                self._connections[base] = Connections(base, size=WORKERS, timeout=(TIMEOUT, TIMEOUT))
+            connections = self._connections[base]
+        return connections.exchange(method, f"{parts.path}?{urlencode(query)}", body, headers)
 
 
 def render(message: dict[str, Any], form: Format) -> str:

@@ -29,6 +29,7 @@ class QuotaBook:
             "/cgi-bin/stable_token": [Quota(10_000, MINUTE, 45011), Quota(500_000, DAY, 45009)],
             "/wxa/getwxacodeunlimit": [Quota(5000, MINUTE, 45009)],
             "/cgi-bin/message/subscribe/send": [Quota(10_000_000, DAY, 45009)],
+            "/cgi-bin/message/template/send": [Quota(100_000, DAY, 45009)],
         }
         self._used: Counter[tuple[str, int, int]] = Counter()
 

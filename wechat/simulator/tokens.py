@@ -11,6 +11,7 @@ from wechat.simulator.errors import Refusal
 from wechat.simulator.gateway import Call, Endpoint
 
 if TYPE_CHECKING:
+    from wechat.simulator.accounts import App
     from wechat.simulator.platform import Platform
 
 LIFETIME = 7200
@@ -66,6 +67,10 @@ class TokenBook:
             return current
         return self._issue("stable", now)
 
+    def issued(self, value: str) -> bool:
+        """Tells whether this is one of ours, in force or not."""
+        return value in self._tokens
+
     def check(self, value: str, now: float) -> None:
         """Raises Refusal unless `value` is a token that is in force."""
         if not value:
@@ -92,16 +97,14 @@ class TokenBook:
         return token
 
 
-def check_account(platform: Platform, appid: object, secret: object) -> None:
-    """Raises Refusal unless this is our mini-program with its secret."""
-    if not appid:
-        raise Refusal(41002)
-    if appid != platform.app.appid:
-        raise Refusal(40013)
+def check_account(platform: Platform, appid: object, secret: object) -> App:
+    """Returns the account with this appid and secret; raises Refusal."""
+    app = platform.accounts.of_appid(appid)
     if not secret:
         raise Refusal(41004)
-    if not secrets.compare_digest(str(secret).encode(), platform.app.secret.encode()):
+    if not secrets.compare_digest(str(secret).encode(), app.secret.encode()):
         raise Refusal(40125)
+    return app
 
 
 def _answer(token: Token, now: float) -> dict[str, Any]:
@@ -112,18 +115,18 @@ def get_token(platform: Platform, call: Call) -> dict[str, Any]:
     """GET /cgi-bin/token."""
     if call.query.get("grant_type") != "client_credential":
         raise Refusal(40002)
-    check_account(platform, call.query.get("appid"), call.query.get("secret"))
+    app = check_account(platform, call.query.get("appid"), call.query.get("secret"))
     now = platform.now()
-    return _answer(platform.tokens.legacy(now), now)
+    return _answer(app.tokens.legacy(now), now)
 
 
 def get_stable_token(platform: Platform, call: Call) -> dict[str, Any]:
     """POST /cgi-bin/stable_token."""
     if call.body.get("grant_type") != "client_credential":
         raise Refusal(40002)
-    check_account(platform, call.body.get("appid"), call.body.get("secret"))
+    app = check_account(platform, call.body.get("appid"), call.body.get("secret"))
     now = platform.now()
-    return _answer(platform.tokens.stable(now, force=call.body.get("force_refresh") is True), now)
+    return _answer(app.tokens.stable(now, force=call.body.get("force_refresh") is True), now)
 
 
 ENDPOINTS = [

@@ -23,7 +23,7 @@ REVOCABLE = {str(number) for number in (*range(1, 9), *range(12, 17), 18, 19, 20
 
 def describe(person: Person) -> dict[str, Any]:
     """Returns what the phone page shows of a person."""
-    people = platform().people
+    people, official = platform().people, platform().accounts.official
     return {
         "id": person.id,
         "name": person.name,
@@ -33,6 +33,9 @@ def describe(person: Person) -> dict[str, Any]:
         "cancelled": person.cancelled,
         "credits": person.credits,
         "standing": person.standing,
+        "official_openid": people.openid(person, official.appid) if official else None,
+        "follows": person.followed_at is not None,
+        "blocks": person.blocks,
     }
 
 
@@ -123,7 +126,7 @@ def cancel(person_id: str) -> dict[str, Any]:
         person = find_person(person_id)
         person.cancelled = True
         p.codes.shown.pop(person.id, None)
-        p.people.save()
+        p.people.save(person)
         p.pushes.account_event(
             "user_authorization_cancellation",
             p.people.openid(person),

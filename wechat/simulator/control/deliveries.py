@@ -9,6 +9,7 @@ from flask import Response, request
 
 from wechat.simulator.codes import draw_svg
 from wechat.simulator.control.plane import ControlError, blueprint, body, find_person, platform
+from wechat.simulator.sent import MOST
 
 SHOWN_FOR = 60  # a phone says again what it shows; one that went away is forgotten
 LONGEST_CODE = 1000
@@ -16,16 +17,57 @@ LONGEST_CODE = 1000
 
 @blueprint.get("/sent")
 def list_sent() -> dict[str, Any]:
-    """?person=: the subscribe messages that arrived, newest first."""
-    person = request.args.get("person")
+    """?person=&after=&limit=: the messages accepted, newest first; `result` says whether one arrived.
+
+    `after` is the number `n` of a message, `limit` at most 1000.
+    """
     with platform().lock:
-        return {"sent": [row for row in platform().messages.sent if person in (None, row["person"])]}
+        log = platform().sent
+        sent = log.list(request.args.get("person"), _number("after", 0), _number("limit", MOST))
+        return {"sent": sent, "last": log.last()}
+
+
+@blueprint.get("/sent/check")
+def check_sent() -> dict[str, Any]:
+    """?after=&template_id=&same=content|template: how many were sent, to how many, and who got one twice."""
+    same = request.args.get("same", "content")
+    if same not in ("content", "template"):
+        raise ControlError(400, "same 应为 content 或 template")
+    with platform().lock:
+        return platform().sent.check(_number("after", 0), request.args.get("template_id"), same)
+
+
+@blueprint.post("/results")
+def choose_results() -> dict[str, Any]:
+    """{result?, times?, pushed?: all|failures|none}: what becomes of the next messages, and what is told.
+
+    `result` is success, or what went wrong, as in "failed: system failed".
+    """
+    wish, p = body(), platform()
+    times, pushed = wish.get("times", 1), wish.get("pushed", p.results.pushed)
+    if pushed not in ("all", "failures", "none"):
+        raise ControlError(400, "pushed 应为 all、failures 或 none")
+    if not isinstance(times, int) or not 1 <= times <= 100_000:
+        raise ControlError(400, "times 应为 1 至 100000 的整数")
+    with p.lock:
+        p.results.pushed = pushed
+        if "result" in wish:
+            p.results.choose(str(wish["result"]), times)
+    return {"pushed": pushed}
+
+
+def _number(name: str, default: int) -> int:
+    text = request.args.get(name, str(default))
+    if not (text.isascii() and text.isdigit()):
+        raise ControlError(400, f"{name} 应为整数")
+    return min(int(text), MOST) if name == "limit" else int(text)
 
 
 @blueprint.get("/pushes")
 def list_pushes() -> dict[str, Any]:
-    """The pushes with their attempts, newest first."""
-    return {"pushes": platform().pushes.list()}
+    """The pushes of every account with their attempts, newest first."""
+    pushes = [{**push, "account": app.kind} for app in platform().accounts.all for push in app.pushes.list()]
+    return {"pushes": sorted(pushes, key=lambda push: push["started"], reverse=True)}
 
 
 @blueprint.post("/pushes/settings")

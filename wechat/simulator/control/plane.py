@@ -8,6 +8,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 if TYPE_CHECKING:
+    from wechat.simulator.accounts import App
     from wechat.simulator.people import Person
     from wechat.simulator.platform import Platform
 
@@ -51,12 +52,20 @@ def find_person(person_id: object) -> Person:
     return person
 
 
+def official_account() -> App:
+    """Returns the Official Account; raises ControlError 409."""
+    app = platform().accounts.official
+    if app is None:
+        raise ControlError(409, "没有配置服务号")
+    return app
+
+
 def check_templates(template_ids: list[str]) -> None:
     """Raises ControlError with the client's own error number when the sheet would not open."""
-    templates = platform().messages.templates
+    templates = platform().templates.subscribe
     if len(template_ids) > MOST_TEMPLATES:
         raise ControlError(422, "20003: Templates count out of max bounds")
     if any(template_id not in templates for template_id in template_ids):
         raise ControlError(422, "20001: No template data return, verify the template id exist")
-    if len({templates[template_id]["type"] for template_id in template_ids}) > 1:
+    if len({templates[template_id].parsed.subscription for template_id in template_ids}) > 1:
         raise ControlError(422, "20002: Templates type must be same")

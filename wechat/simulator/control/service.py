@@ -25,19 +25,50 @@ def state() -> dict[str, Any]:
             "callback_url": p.pushes.callback_url,
             "push_format": p.pushes.format,
             "create_time_as_text": p.pushes.create_time_as_text,
-            "paths": sorted(r.rule for r in current_app.url_map.iter_rules() if _is_interface(r.rule)),
+            "official_account": p.accounts.official
+            and {
+                "appid": p.accounts.official.appid,
+                "callback_url": p.accounts.official.pushes.callback_url,
+            },
+            "latency_ms": round(p.latency * 1000),
+            "paths": _interfaces(),
         }
 
 
-def _is_interface(rule: str) -> bool:
-    return rule.startswith(("/cgi-bin/", "/sns/", "/wxa/", "/wxaapi/"))
+def _interfaces() -> list[str]:
+    paths: list[str] = current_app.extensions["wechat_interfaces"]
+    return paths
 
 
 @blueprint.get("/templates")
 def list_templates() -> dict[str, Any]:
-    """The account's templates, as the sheet and the settings page show them."""
-    rows = platform().messages.templates.values()
+    """The mini-program's templates, as the sheet and the settings page show them."""
+    rows = [template.row for template in platform().templates.subscribe.values()]
     return {"templates": [{"id": r["priTmplId"], "title": r["title"], "type": r["type"]} for r in rows]}
+
+
+@blueprint.post("/templates/<template_id>")
+def change_template(template_id: str) -> dict[str, Any]:
+    """{content}: the owner replaces what a template of either account says; no content takes it away."""
+    content, templates = body().get("content"), platform().templates
+    with platform().lock:
+        if content is None:
+            found = templates.remove(template_id)
+        else:
+            found = templates.change(template_id, str(content))
+    if not found:
+        raise ControlError(404, "没有这个模板")
+    return {"id": template_id, "content": content}
+
+
+@blueprint.post("/latency")
+def set_latency() -> dict[str, Any]:
+    """{ms}: what every call of an interface takes, in milliseconds."""
+    ms = body().get("ms")
+    if not isinstance(ms, int) or not 0 <= ms <= 60_000:
+        raise ControlError(400, "ms 应为 0 至 60000 的整数")
+    platform().latency = ms / 1000
+    return {"ms": ms}
 
 
 @blueprint.post("/clock")
@@ -58,19 +89,25 @@ def list_faults() -> dict[str, Any]:
 
 @blueprint.post("/faults")
 def add_fault() -> tuple[dict[str, Any], int]:
-    """{path, kind, times?, value?}: the next calls of an interface ("*" for any) go wrong."""
+    """{path, kind, value?, times? or seconds?}: calls of an interface ("*" for any) go wrong.
+
+    It strikes the next call, the next `times` calls, or every call in so many `seconds`.
+    """
     wish = body()
     kind, path = wish.get("kind"), wish.get("path")
     if kind not in faults.KINDS:
         raise ControlError(400, f"kind 应为 {'、'.join(faults.KINDS)} 之一")
-    if not isinstance(path, str) or not (path == "*" or _is_interface(path)):
+    if not isinstance(path, str) or path not in ("*", *_interfaces()):
         raise ControlError(400, "path 应为接口路径，或 *")
     times, value = wish.get("times", 1), wish.get("value", faults.DEFAULT_VALUES[kind])
+    seconds = wish.get("seconds")
     if not isinstance(times, int) or not 1 <= times <= 10_000 or not isinstance(value, int):
         raise ControlError(400, "times 应为 1 至 10000 的整数，value 应为整数")
+    if seconds is not None and (not isinstance(seconds, int | float) or not 0 < seconds <= 86400):
+        raise ControlError(400, "seconds 应为正的秒数，不超过一天")
     if kind in ("5xx", "html") and value not in set(HTTPStatus):
         raise ControlError(400, "value 应为 HTTP 状态码")
-    return platform().faults.add(path, kind, times, value), 201
+    return platform().faults.add(path, kind, value, times=times, seconds=seconds), 201
 
 
 @blueprint.delete("/faults")
@@ -103,8 +140,7 @@ def publish_pages() -> dict[str, Any]:
     if not isinstance(pages, list) or not all(isinstance(page, str) for page in pages):
         raise ControlError(400, "pages 应为页面路径的列表")
     with platform().lock:
-        platform().people.pages = pages
-        platform().people.save()
+        platform().people.publish(pages)
     return {"pages": pages}
 
 

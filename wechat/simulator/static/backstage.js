@@ -2,13 +2,14 @@
 import { control, el } from "./dom.js";
 
 const KINDS = {
-  errcode: "返回错误码", slow: "应答很慢（秒）", "5xx": "服务器错误（HTTP 状态）",
+  errcode: "返回错误码", slow: "应答很慢（秒）", timeout: "不办事也不应答（秒）", "5xx": "服务器错误（HTTP 状态）",
   drop_after_accept: "办了事但不应答", html: "返回网页",
 };
-const VALUES = { errcode: -1, slow: 10, "5xx": 502, drop_after_accept: 0, html: 200 };
+const VALUES = { errcode: -1, slow: 10, timeout: 10, "5xx": 502, drop_after_accept: 0, html: 200 };
 const EVENTS = {
   subscribe_msg_popup_event: "订阅弹窗", subscribe_msg_change_event: "订阅变更",
   subscribe_msg_sent_event: "消息送达", user_authorization_revoke: "撤回授权",
+  TEMPLATESENDJOBFINISH: "模板消息送达", subscribe: "关注服务号", unsubscribe: "取消关注", SCAN: "扫服务号的码",
   user_authorization_cancellation: "注销账号", debug_demo: "试验事件",
 };
 const STATES = { waiting: "发送中", delivered: "已送达", failed: "失败" };
@@ -45,7 +46,7 @@ function faultsPanel(root, paths) {
   async function draw() {
     const { faults } = await control("/faults");
     list.replaceChildren(...(faults.length ? faults : [null]).map((f) => el("li", {}, f
-      ? `${f.path === "*" ? "任何接口" : f.path}：${KINDS[f.kind]} ${f.value}，还有 ${f.times} 次`
+      ? `${f.path === "*" ? "任何接口" : f.path}：${KINDS[f.kind]} ${f.value}，还有 ${f.times ? `${f.times} 次` : `${f.seconds} 秒`}`
       : "没有故障，平台正常。")));
   }
 
@@ -81,8 +82,8 @@ function pushesPanel(root, state, person) {
     const recent = pushes.slice(0, 20);
     if (shown === JSON.stringify(recent)) return;
     shown = JSON.stringify(recent);
-    const open = new Set(Array.from(list.querySelectorAll("details[open]"), (row) => Number(row.dataset.push)));
-    list.replaceChildren(...recent.map((push) => pushRow(push, open.has(push.id))));
+    const open = new Set(Array.from(list.querySelectorAll("details[open]"), (row) => row.dataset.push));
+    list.replaceChildren(...recent.map((push) => pushRow(push, open.has(`${push.account} ${push.id}`))));
     if (!recent.length) list.append(el("li", {}, "还没有推送。"));
   }
 
@@ -113,7 +114,7 @@ function pushesPanel(root, state, person) {
 
 function pushRow(push, open) {
   const attempts = push.attempts.map((a) => el("li", {}, a.status ? `HTTP ${a.status}` : a.reason));
-  return el("li", {}, el("details", { "data-push": push.id, open },
+  return el("li", {}, el("details", { "data-push": `${push.account} ${push.id}`, open },
     el("summary", {},
       el("span", { class: `mark ${push.state}` }, STATES[push.state]),
       ` ${EVENTS[push.event] || push.event}${SORTS[push.kind]} · 共 ${push.attempts.length} 次`),

@@ -5,6 +5,7 @@ import { createMiniProgram } from "./miniprogram.js";
 import { createWx } from "./wx.js";
 
 const REFRESH = 3000;
+const SHOWN = 50;
 const $ = (id) => document.getElementById(id);
 const screen = $("screen");
 let people = [];
@@ -87,15 +88,18 @@ class Phone {
 
   home() {
     this.leaveProgram();
-    const unread = this.notices.length - this.read();
+    const unread = this.notices.filter((notice) => notice.n > this.read()).length;
     const entry = (icon, label, note, onclick, badge) => el("li", {},
       el("button", { type: "button", class: "entry", onclick },
         el("span", { class: `icon ${icon}`, "aria-hidden": "true" }, label[0]),
         el("span", { class: "text" }, el("strong", {}, label), el("span", {}, note)),
         badge > 0 && el("span", { class: "badge" }, String(badge), el("span", { class: "unseen" }, "条未读"))));
+    const official = this.person.official_openid && entry("official", "提质通服务号", this.follows(),
+      () => this.openOfficial());
     this.show("home", "微信", el("ul", { class: "entries" },
       entry("program", "提质通", "小程序", () => this.launch()),
       entry("notice", "服务通知", this.notices[0]?.title || "还没有消息", () => this.openNotices(), unread),
+      official,
       entry("scan", "扫一扫", "看别的手机或墙上的码", () => this.scan()),
       entry("settings", "小程序设置", "订阅消息", () => this.openSettings())));
   }
@@ -135,15 +139,37 @@ class Phone {
   }
 
   openNotices() {
-    localStorage.setItem(this.readKey(), String(this.notices.length));
+    if (this.notices.length) localStorage.setItem(this.readKey(), String(this.notices[0].n));
     const cards = this.notices.map((notice) => el("article", { class: "message" },
       el("h3", {}, notice.title),
-      el("p", { class: "when" }, `提质通 · ${clockText(notice.at)}`),
-      el("dl", {}, notice.lines.map(([label, value]) => [el("dt", {}, label), el("dd", {}, value)])),
-      notice.page && el("button", { type: "button", class: "into", onclick: () => this.open(notice.page) },
-        "进入小程序查看")));
+      el("p", { class: "when" }, `${this.sender(notice)} · ${clockText(notice.at)}`),
+      el("dl", {}, notice.lines.map(([label, value]) => [label && el("dt", {}, label), el("dd", {}, value)])),
+      notice.page ? el("button", { type: "button", class: "into", onclick: () => this.open(notice.page) },
+        "进入小程序查看")
+        : notice.url && el("a", { class: "into", href: notice.url, target: "_blank", rel: "noopener" }, "打开网页")));
     this.show("notices", "服务通知", cards.length ? el("div", { class: "notices" }, cards)
       : el("p", { class: "empty" }, "还没有服务通知。"));
+  }
+
+  sender(notice) {
+    return notice.openid === this.person.openid ? "提质通小程序" : "提质通服务号";
+  }
+
+  follows() {
+    if (!this.person.follows) return "未关注";
+    return this.person.blocks ? "已关注，不接收消息" : "已关注";
+  }
+
+  openOfficial() {
+    const { follows, blocks, id } = this.person;
+    const act = (label, path, body = {}) => el("button", { type: "button", onclick: async () => {
+      this.person = await control(`/people/${id}/${path}`, body);
+      this.openOfficial();
+    } }, label);
+    this.show("official", "提质通服务号", el("ul", { class: "switches" }, el("li", {},
+      el("span", {}, el("strong", {}, "提质通服务号"), el("span", {}, this.follows())),
+      follows ? act("取消关注", "unfollow") : act("关注", "follow"),
+      follows && act(blocks ? "接收消息" : "不接收消息", "block", { blocks: !blocks }))));
   }
 
   async openSettings() {
@@ -163,18 +189,19 @@ class Phone {
   }
 
   readKey() {
-    return `read.${this.person.openid}`;
+    return `read.n.${this.person.openid}`;
   }
 
   read() {
-    return Math.min(Number(localStorage.getItem(this.readKey()) || 0), this.notices.length);
+    return Number(localStorage.getItem(this.readKey()) || 0);
   }
 
   async refresh() {
-    const { sent } = await control(`/sent?person=${this.person.id}`);
-    const arrived = sent.length - this.notices.length;
-    this.notices = sent;
-    if (arrived > 0 && this.loaded) this.toast(`服务通知：${sent[0].title}`);
+    const { sent } = await control(`/sent?person=${this.person.id}&limit=${SHOWN}`);
+    const before = this.notices[0]?.n;
+    this.notices = sent.filter((notice) => notice.result === "success");
+    const arrived = this.notices[0]?.n !== before;
+    if (arrived && this.loaded) this.toast(`服务通知：${this.notices[0].title}`);
     if (arrived && this.view === "home") this.home();
     if (arrived && this.view === "notices") this.openNotices();
     this.loaded = true;

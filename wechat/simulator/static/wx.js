@@ -60,7 +60,7 @@ export function createWx(phone) {
       const answers = Object.fromEntries(
         boxes.map((box) => [box.value, answer && box.checked ? "accept" : "reject"]),
       );
-      await control("/popup", { person: person.id, answers });
+      phone.person = await control("/popup", { person: person.id, answers });
       return answers;
     }),
 

@@ -137,7 +137,7 @@ async function signupResult(app, { training, made }) {
   }[state];
   const remind = async (event) => {
     const { templates } = await control("/templates"); // in WeChat their ids are written into the program
-    const tmplIds = templates.filter((template) => template.type === 2).map((template) => template.id);
+    const tmplIds = templates.filter((template) => template.type === 2).map((template) => template.id).slice(0, 5);
     const answers = await app.wx.requestSubscribeMessage({ tmplIds }).catch(() => ({}));
     const accepted = tmplIds.filter((id) => answers[id] === "accept").length;
     app.toast(accepted ? "好的，将在微信里提醒您" : "未允许提醒，可在“消息”里查看");
