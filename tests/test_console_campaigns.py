@@ -16,7 +16,7 @@ from app.services import campaign_progress
 from config.settings import settings, use
 from models.campaigns import Campaign, CampaignState
 from models.deliveries import Delivery, DeliveryState
-from models.message_templates import Channel
+from models.message_templates import Channel, MessageTemplate
 from models.messages import Notice
 from models.people import StaffAccount, User
 from models.transfers import Transfer
@@ -24,10 +24,12 @@ from tests import campaign_builders as build
 from tests.builders import World
 from tests.conftest import test_settings
 from tests.console_client import Desk, desk, text_of
+from tests.phones import Phones
 from tests.statements import queries
 from tests.workbook_builders import workbook
 
 HX = {"HX-Request": "true"}
+THIRD = {"key": "thing3", "label": "上课地点", "type": "thing", "choices": []}
 
 
 @pytest.fixture(scope="module")
@@ -279,31 +281,32 @@ def test_a_list_answers_every_row(clerk: Desk, world: World, run_jobs: Callable[
     assert latest(world, path).audience["by"] == "listed"
 
 
-def test_a_test_goes_to_the_wechat_of_ones_own_account(
-    app: Flask, clerk: Desk, world: World, platform: Any
-) -> None:
-    made = build.template(world)
-    campaign = build.campaign(world, clerk.person, templates=build.by_template(made))
+def test_a_test_goes_to_the_wechat_of_ones_own_account(clerk: Desk, world: World, platform: Phones) -> None:
+    phone, number = platform.phone(), "Zr2dVn8WqLk5TgYc0MbXh7JsPu4EoI9aF1wRx6CtD3Q"
+    with world.session() as session:
+        known = select(MessageTemplate).where(MessageTemplate.platform_id == number)
+        made = session.execute(known).scalar()
+    made = made or build.template(world, platform_id=number, fields=[*build.FIELDS, THIRD])
+    texts = build.by_template(made, thing3="政务服务中心三楼")
+    campaign = build.campaign(world, clerk.person, templates=texts)
     path = f"/console/campaigns/{campaign.id}"
     assert "还没有绑定微信" in text_of(clerk.post(f"{path}/test"))
     mine = world.person()
     with world.session() as session:
-        account = session.execute(
-            select(StaffAccount).where(StaffAccount.user_id == clerk.person.id)
-        ).scalar_one()
-        account.wechat_user_id = mine.id
-        assert session.get(User, mine.id).mp_openid
-    page = text_of(clerk.post(f"{path}/test"))
-    assert "站内消息 ：已放入您的小程序消息" in page
-    # The simulator knows neither the template nor the person; what the platform says is shown as it is.
-    assert "小程序订阅消息 ：微信" in page
+        session.get(User, mine.id).mp_openid = phone.openid
+        account = select(StaffAccount).where(StaffAccount.user_id == clerk.person.id)
+        session.execute(account).scalar_one().wechat_user_id = mine.id
+    refused = text_of(clerk.post(f"{path}/test"))
+    assert "站内消息 ：已放入您的小程序消息" in refused and "43101" in refused
+    platform.control("/popup", person=phone.id, answers={number: "accept"})
+    assert "小程序订阅消息 ：微信已接受" in text_of(clerk.post(f"{path}/test"))
+    [sent] = [one for one in platform.state.messages.sent if one["openid"] == phone.openid]
+    assert sent["lines"][0][1] == "内审员培训"
     with world.session() as session:
-        notice = session.execute(select(Notice).where(Notice.user_id == mine.id)).scalar_one()
-        assert (notice.title, notice.kind, notice.campaign_id) == (
-            "【测试】培训补报名",
-            "campaign.trial",
-            None,
-        )
+        left = session.execute(select(Notice).where(Notice.user_id == mine.id)).scalars().all()
+    assert {(one.title, one.kind, one.campaign_id) for one in left} == {
+        ("【测试】培训补报名", "campaign.trial", None)
+    }
 
 
 def test_the_list_and_a_campaign_take_few_statements(app: Flask, clerk: Desk, world: World) -> None:
