@@ -32,7 +32,7 @@ def waiting_jobs(world: World, task: str) -> int:
 def test_a_rollback_takes_the_job_back(app: Flask, world: World) -> None:
     before = waiting_jobs(world, "pushes.handle")
     with pytest.raises(ZeroDivisionError), app.app_context(), begin(SYSTEM):  # noqa: PT012
-        outbox.defer("pushes.handle", channel="subscribe", name="x", openid="y", happened_at=0, told={})
+        outbox.defer("pushes.handle", channel="subscribe", name="x", openid="y", revoked=[])
         _ = 1 / 0
     assert waiting_jobs(world, "pushes.handle") == before
 
@@ -87,8 +87,7 @@ def test_a_queue_that_does_not_move_is_not_ready(app: Flask, client: FlaskClient
             channel="subscribe",
             name="user_authorization_revoke",
             openid="nobody",
-            happened_at=0,
-            told={"RevokeInfo": "8"},
+            revoked=["8"],
         )
     with world.session() as session:
         session.execute(text("UPDATE procrastinate_events SET at = now() - interval '10 minutes'"))

@@ -227,7 +227,7 @@ def travel(start: dict[str, str]) -> dict[str, Any]:
     pushes.handle = crash_in_job
     used["openid of a job"] = "o0123456789abcdef0123456789abcdef"
     with app.app_context(), begin(SYSTEM):
-        event = {"channel": "subscribe", "name": "user_authorization_revoke", "happened_at": 0, "told": {}}
+        event = {"channel": "subscribe", "name": "user_authorization_revoke", "revoked": []}
         outbox.defer("pushes.handle", openid=used["openid of a job"], **event)
     jobs.run(app, wait=False)
     with app.app_context():

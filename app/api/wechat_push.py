@@ -49,7 +49,5 @@ def receive(_actor: Any, channel: Channel) -> Response:
         event = _receiver(channel).receive(request.args, request.get_data())
     except PushRejected as error:
         raise DomainError(f"push_{error.code}") from None
-    pushes.take_in(
-        SYSTEM, channel, event.name, event.dedupe_key, event.user_openid, event.created_at, event.payload
-    )
+    pushes.take_in(SYSTEM, channel, event)
     return Response("success", mimetype="text/plain")

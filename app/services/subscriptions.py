@@ -29,7 +29,6 @@ from models.message_templates import (
 from models.people import User
 from models.subscriptions import AnswerSource, Subscription, SubscriptionAnswer, Tap
 
-ANSWERS = ("accept", "reject", "ban", "filter")
 ACCEPT = "accept"
 REVOKE = "revoke"
 """How a person is entered who switched a message off in the mini-program's settings."""
@@ -133,13 +132,12 @@ def on_answers(system: Actor, openid: str, at: datetime, answers: Iterable[tuple
 
 
 @transaction(None)
-def on_change(system: Actor, openid: str, at: datetime, answers: Iterable[tuple[str, str]]) -> None:
+def on_switched_off(system: Actor, openid: str, at: datetime, templates: Iterable[str]) -> None:
     """Enters what a person switched off in the settings (WeChat: subscribe_msg_change_event).
 
-    What was allowed after `at` stays: the platform's events come in any order. It tells of nothing but
-    rejections; anything else is passed over.
+    What was allowed after `at` stays: the platform's events come in any order.
     """
-    _on_event(system, openid, at, {template: REVOKE for template, answer in answers if answer == "reject"})
+    _on_event(system, openid, at, dict.fromkeys(templates, REVOKE))
 
 
 def _on_event(system: Actor, openid: str, at: datetime, answers: Mapping[str, str]) -> None:
