@@ -14,7 +14,7 @@ from flask import Flask
 from app.transactions import db
 from models.base import new_id, now
 from models.campaigns import Campaign
-from models.deliveries import Delivery, DeliveryState
+from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.enterprises import MembershipRequest
 from models.message_templates import Channel, MessageTemplate, TemplateType
 from models.messages import Notice
@@ -122,7 +122,8 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             state=DeliveryState.unknown,
             due_at=now(),
         )
-        s.add(delivery)
+        pause = SendingPause(channel=Channel.subscribe, template_id=template.id, reason="模板不可用")
+        s.add_all([delivery, pause])
     of_training = Thing(division, training=named.id, public=state != TrainingState.draft)
     of_enterprise = Thing(division, enterprise=enterprise.id)
     return Place(
@@ -138,6 +139,9 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "transfer_id": transfer.id,
             "campaign_id": campaign.id,
             "delivery_id": delivery.id,
+            "template_id": template.id,
+            "pause_id": pause.id,
+            "kind": "signup.confirmed",
             "keep_id": enterprise.id,
             "drop_id": twin.id,
             "number": scan.number,
@@ -156,6 +160,9 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "transfer_id": Thing(user=staff.id),
             "campaign_id": Thing(division),
             "delivery_id": Thing(division),
+            "template_id": Thing(),
+            "pause_id": Thing(),
+            "kind": Thing(),
             "keep_id": of_enterprise,
             "drop_id": of_enterprise,
             "number": Thing(),

@@ -300,7 +300,7 @@ def test_a_test_goes_to_the_wechat_of_ones_own_account(clerk: Desk, world: World
     assert "站内消息 ：已放入您的小程序消息" in refused and "43101" in refused
     platform.control("/popup", person=phone.id, answers={number: "accept"})
     assert "小程序订阅消息 ：微信已接受" in text_of(clerk.post(f"{path}/test"))
-    [sent] = [one for one in platform.state.messages.sent if one["openid"] == phone.openid]
+    [sent] = [one for one in platform.state.sent.list() if one["openid"] == phone.openid]
     assert sent["lines"][0][1] == "内审员培训"
     with world.session() as session:
         left = session.execute(select(Notice).where(Notice.user_id == mine.id)).scalars().all()
