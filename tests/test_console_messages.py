@@ -138,10 +138,7 @@ def test_what_became_of_automatic_notices_is_listed_and_settled(
     told = Told(app, world, Channel.subscribe, state=DeliveryState.unknown)
     with world.session() as session:
         session.get(Delivery, told.first.id).division_id = "js.xz"
-    listed = city.get(
-        "/console/messages/sending/automatic", state="unknown", kind="signup.confirmed", size=200
-    )
-    open("/tmp/listed.txt", "w").write(text_of(listed))
+    listed = city.get("/console/messages/sending/automatic", state="unknown", size=200)
     assert f"报名已通过 {masks.name('王小明')} 结果不明" in text_of(listed)
     assert str(told.first.id) in listed.get_data(as_text=True)
     assert str(told.first.id) not in county.get("/console/messages/sending/automatic").get_data(as_text=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,7 +10,7 @@ from sqlalchemy import select
 from app.access import Actor
 from app.services import campaigns, transfers
 from app.transactions import session, transaction
-from app.workbooks import Column, Row
+from app.workbooks import Column, Outcome, Row
 from models import credit_code
 from models.enterprises import Enterprise, EnterpriseState
 from models.labels import Labelled
@@ -29,15 +28,6 @@ class Result(Labelled):
     matched = "matched", "已列入"
     repeated = "repeated", "重复，未再列入"
     rejected = "rejected", "未列入"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A row, what became of it, and why if it was rejected."""
-
-    row: Row
-    result: Result
-    reason: str = ""
 
 
 def read_list(actor: Actor, rows: Sequence[Row], *, campaign: str) -> Iterator[Outcome]:
