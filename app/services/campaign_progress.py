@@ -158,7 +158,7 @@ def finish(_system: Actor) -> list[UUID]:
     open_ = exists().where(Delivery.campaign_id == Campaign.id, Delivery.state.in_(_UNDER_WAY))
     finished = (
         update(Campaign)
-        .where(Campaign.state == CampaignState.running, ~pending)
+        .where(Campaign.state == CampaignState.running, ~pending, ~open_)
         .values(state=CampaignState.done, finished_at=now())
         .returning(Campaign.id, Campaign.division_id, Campaign.recipients)
     )
