@@ -219,7 +219,9 @@ def upgrade() -> None:
             nullable=False,
             comment="来源",
         ),
-        sa.Column("answer", sa.String(length=24), nullable=False, comment="accept / reject / ban / filter / revoke"),
+        sa.Column(
+            "answer", sa.String(length=24), nullable=False, comment="accept / reject / ban / filter / revoke"
+        ),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False, comment="回答的时间"),
         sa.Column("paired", sa.Boolean(), nullable=False, comment="另一来源也报告了同一次回答"),
         sa.Column("dedupe_key", sa.String(length=160), nullable=False, comment="去重键"),
@@ -295,7 +297,12 @@ def upgrade() -> None:
         ),
         sa.Column("template_id", sa.Uuid(), nullable=False),
         sa.Column("campaign_id", sa.Uuid(), nullable=True),
-        sa.Column("division_id", sa.String(length=64), nullable=True, comment="所属辖区；自动通知属于运行本服务的辖区"),
+        sa.Column(
+            "division_id",
+            sa.String(length=64),
+            nullable=True,
+            comment="所属辖区；自动通知属于运行本服务的辖区",
+        ),
         sa.Column(
             "state",
             sa.Enum(
