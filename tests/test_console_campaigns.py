@@ -110,6 +110,7 @@ def test_four_steps_lead_from_a_name_to_the_outcomes(
     build.settle(world, campaign.id, DeliveryState.delivered, people[0])
     with world.app.app_context():
         campaign_progress.finish(SYSTEM)
+    assert clerk.client.get(f"{path}?seen=running", headers=HX).headers["HX-Refresh"] == "true"
     page = clerk.get(path)
     assert "hx-trigger" not in page.get_data(as_text=True)
     assert "2 / 2（100%）" in text_of(page) and "1 已送达" in text_of(page) and "1 未能接收" in text_of(page)
@@ -232,7 +233,7 @@ def test_it_is_paused_resumed_cancelled_and_retried(clerk: Desk, world: World) -
     assert "不能改为" in text_of(clerk.follow(clerk.post(f"{path}/pause")))
     assert "暂停" in text_of(clerk.follow(clerk.post(f"{path}/resume")))
     build.settle(world, campaign.id, DeliveryState.failed, people[0], errcode=-1, attempts=5)
-    assert "重试 1 条" in text_of(clerk.get(path))
+    assert "有 1 条因微信繁忙" in text_of(clerk.get(path))
     assert "1 条将重新发送" in text_of(clerk.follow(clerk.post(f"{path}/retry")))
     assert "没有发出的不再发送" in text_of(clerk.follow(clerk.post(f"{path}/cancel", reason="培训延期")))
     assert set(build.states_of(world, campaign.id).values()) == {DeliveryState.cancelled}

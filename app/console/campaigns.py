@@ -49,16 +49,23 @@ def create(actor: Actor) -> Any:
 def campaign(actor: Actor, campaign_id: UUID) -> Response:
     """One campaign: what it is, how far it is, and what may be done; as a part of the page while it moves."""
     found = campaigns.get(actor, campaign_id)
+    progress = campaign_progress.progress(actor, campaign_id)
+    # What may be done follows from these: when they change, the page is drawn anew.
+    seen = f"{found.state}{'-retry' if progress.passing else ''}"
+    part = request.headers.get("HX-Request") == "true"
+    if part and request.args.get("seen", seen) != seen:
+        return Response(headers={"HX-Refresh": "true"})
     names = audit_trail.who(SYSTEM, {one for one in (found.created_by, found.approved_by) if one})
     values: dict[str, Any] = {
         "campaign": found,
-        "progress": campaign_progress.progress(actor, campaign_id),
+        "progress": progress,
+        "seen": seen,
         "outcomes": tuple(DeliveryState),
         "moving": found.state in MOVING,
         "own": found.created_by == actor.user_id,
         "names": names,
     }
-    if request.headers.get("HX-Request") == "true":
+    if part:
         return render("campaigns/_progress.html", **values)
     audience = Audience.load(found.audience)
     return render(

@@ -111,8 +111,8 @@ def test_a_campaign_is_written_sent_and_watched(
     with app.app_context():
         campaign_progress.finish(SYSTEM)
     expect(progress).to_contain_text("已完成")
-    progress.get_by_role("button", name="重试 1 条").click()
-    page.get_by_role("dialog").get_by_role("button", name="重试 1 条").click()
+    page.get_by_role("button", name="重试失败的").click()
+    page.get_by_role("dialog").get_by_role("button", name="重试失败的").click()
     expect(page.get_by_role("status").first).to_contain_text("1 条将重新发送")
     build.settle(world, campaign_id, DeliveryState.delivered, people[1])
     expect(progress).to_contain_text("3 / 3")
