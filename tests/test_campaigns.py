@@ -12,7 +12,14 @@ from sqlalchemy import select
 
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import campaign_moves, campaign_preparing, campaign_progress, campaigns, sending_hours
+from app.services import (
+    campaign_moves,
+    campaign_preparing,
+    campaign_progress,
+    campaigns,
+    sending,
+    sending_hours,
+)
 from config.settings import settings, use
 from models.audit import AuditEvent
 from models.base import now, set_clock
@@ -256,6 +263,33 @@ def test_a_scheduled_campaign_starts_at_its_time_and_not_before(
 )
 def test_what_is_ready_in_the_quiet_hours_waits_for_their_end(app: Flask, ready: str, due: str) -> None:
     assert sending_hours.due_at(datetime.fromisoformat(ready)) == datetime.fromisoformat(due)
+
+
+def test_what_was_held_up_until_the_quiet_hours_waits_for_their_end(
+    app: Flask, world: World, author: Any
+) -> None:
+    """A pause that is lifted late, or a quota that ends at midnight."""
+    moment = now().replace(hour=21, minute=30)
+    set_clock(lambda: moment)
+    made = build.template(world)
+    [person], enterprises = build.owners(world, 1)
+    build.subscribed(world, person, made)
+    values = {"templates": build.by_template(made), **build.listed(enterprises)}
+    campaign = build.campaign(world, author, state=CampaignState.scheduled, **values)
+    build.run(world, campaign.id)
+    build.dispatched(world)
+
+    def claimed() -> bool:
+        with app.app_context():
+            rows = sending.claim(SYSTEM, "night", [Channel.subscribe], 10_000, timedelta(minutes=1))
+            sending.release(SYSTEM, "night", [row.delivery_id for row in rows])
+        return person.id in {row.user_id for row in rows}
+
+    assert claimed()
+    moment = moment.replace(hour=23)
+    assert not claimed()
+    moment = (moment + timedelta(days=1)).replace(hour=8, minute=0)
+    assert claimed()
 
 
 def test_whoever_had_three_campaigns_in_a_week_is_left_alone(app: Flask, world: World, author: Any) -> None:

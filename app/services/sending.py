@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from app.access import Actor
 from app.prepared import Prepared, rows_given
-from app.services import dispatching
+from app.services import dispatching, sending_hours
 from app.services.sending_pauses import paused
 from app.services.sending_results import RECOGNISED, Result, record
 from app.transactions import session, transaction
@@ -163,12 +163,14 @@ def claim(
     """Claims deliveries that are due until the lease ends; returns them with all that is needed to send them.
 
     Left alone are those of people who have one under way, of a channel or template that is paused, of a
-    template that changed or vanished on the platform, and of a campaign that does not run.
+    template that changed or vanished on the platform, of a campaign that does not run, and of all campaigns
+    in the quiet hours, whatever kept them until then.
     """
     session().execute(_ONE_AT_A_TIME)
     moment, ids = now(), list[UUID]()
     given = {"worker": worker, "channels": list(channels), "at": moment, "lease_until": moment + lease}
-    for claiming in _CLAIM:
+    quiet = sending_hours.due_at(moment) > moment
+    for claiming in _CLAIM[:1] if quiet else _CLAIM:
         if len(ids) < limit:
             ids += [row.id for row in claiming(**given, limit=limit - len(ids))]
     return _CLAIMED(ids=ids) if ids else []
