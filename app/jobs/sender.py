@@ -100,6 +100,7 @@ class Sender:
                 self._work.put(None)
             for thread in (*callers, preparing):
                 thread.join()
+            self._give_back()
         log.info("sender stopped", worker=self._worker)
         if self._crash:
             raise self._crash
@@ -154,7 +155,6 @@ class Sender:
                 else:
                     self._pace[message.channel].give_back(1)
             results, planned = [], []
-        self._give_back()
 
     def _collected(self) -> list[Result]:
         found = []
