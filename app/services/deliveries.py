@@ -139,7 +139,8 @@ def retry(actor: Actor, delivery_ids: Iterable[UUID]) -> int:
         return 0
     chosen: Any = any_(bindparam("chosen", ids, type_=ARRAY(Uuid)))
     failed = update(Delivery).where(Delivery.id == chosen, failed_in_passing())
-    found = session().execute(failed.values(_anew(now())).returning(Delivery.id, Delivery.campaign_id)).all()
+    again = failed.values(_anew(now())).returning(Delivery.id, Delivery.campaign_id)
+    found = session().execute(again, execution_options={"synchronize_session": False}).all()
     if found:
         subject = found[0].campaign_id
         of = ("campaigns", subject) if subject else ("deliveries", found[0].id)
