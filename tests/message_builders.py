@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +17,10 @@ from models.messages import Notice
 from models.people import User
 from models.subscriptions import Follower, Subscription
 from tests.builders import World
+from wechat.fields import parse_template
 
 KIND = "membership.requested"  # of what nothing must still hold when its turn comes
+TEXTS = {"thing": "质量提升培训", "time": "2026年12月3日 14:00"}
 FIELDS = [{"key": "thing1", "label": "事项", "type": "thing", "choices": []}]
 
 
@@ -65,19 +67,51 @@ def route(
 
 
 def people(world: World, number: int, *templates: MessageTemplate, credits: int = 1) -> list[UUID]:
-    """People who can be reached by each of the templates, written in bulk."""
+    """People who can be reached by each of the templates."""
     ids = [new_id() for _ in range(number)]
-    users = [{"id": id_, "mp_openid": f"o{id_.hex}", "unionid": f"u{id_.hex}"} for id_ in ids]
-    followers = [{"openid": f"f{id_.hex}", "unionid": f"u{id_.hex}"} for id_ in ids]
+    known = [
+        {"openid": f"o{id_.hex}", "unionid": f"u{id_.hex}", "official_openid": f"f{id_.hex}"} for id_ in ids
+    ]
+    return known_people(world, known, *templates, ids=ids, credits=credits)
+
+
+def known_people(
+    world: World,
+    known: Sequence[Mapping[str, Any]],
+    *templates: MessageTemplate,
+    ids: Sequence[UUID] = (),
+    credits: int = 1,
+) -> list[UUID]:
+    """People whom the platform knows by these openids, written in bulk; returns their ids."""
+    ids = ids or [new_id() for _ in known]
+    pairs = list(zip(ids, known, strict=True))
     with world.session() as session:
-        session.execute(insert(User), users)
+        session.execute(
+            insert(User),
+            [{"id": id_, "mp_openid": one["openid"], "unionid": one["unionid"]} for id_, one in pairs],
+        )
         for one in templates:
             if one.channel == Channel.template:
+                followers = [
+                    {"openid": each["official_openid"], "unionid": each["unionid"]} for _, each in pairs
+                ]
                 session.execute(insert(Follower), followers)
             else:
                 rows = [{"user_id": id_, "template_id": one.id, "credits": credits} for id_ in ids]
                 session.execute(insert(Subscription), rows)
-    return ids
+    return list(ids)
+
+
+def template_of_platform(world: World, channel: Channel, platform_id: str, content: str) -> MessageTemplate:
+    """A template that the platform has, too."""
+    found = select(MessageTemplate).where(MessageTemplate.platform_id == platform_id)
+    with world.session() as session:
+        known: MessageTemplate | None = session.execute(found).scalar()
+    fields = [
+        {"key": key, "label": label, "type": kind, "choices": []}
+        for label, key, kind in parse_template(content)
+    ]
+    return known or template(world, channel, platform_id=platform_id, content=content, fields=fields)
 
 
 def notices(world: World, users: Iterable[UUID], kind: str = KIND, **facts: str) -> list[UUID]:
@@ -103,7 +137,10 @@ def campaign(world: World, users: Iterable[UUID], *templates: MessageTemplate, *
         "body": "正文",
         "channels": [one.channel.value for one in templates],
         "templates": {
-            one.channel.value: {"template_id": str(one.id), "fields": {"thing1": "质量提升培训"}}
+            one.channel.value: {
+                "template_id": str(one.id),
+                "fields": {field["key"]: TEXTS.get(field["type"], "1") for field in one.fields},
+            }
             for one in templates
         },
         "state": CampaignState.running,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
+from typing import Any
 
 from sqlalchemy import delete, func, update
 
@@ -56,6 +58,10 @@ class FakePlatform:
         """What it accepted, the oldest first."""
         return [Accepted(*line.split()[:4]) for line in self.file.read_text().splitlines()]
 
+    def count(self) -> int:
+        """How many it accepted."""
+        return len(self.log())
+
     def twice(self) -> dict[str, int]:
         """Who got more than one message."""
         return {openid: n for openid, n in Counter(one.openid for one in self.log()).items() if n > 1}
@@ -76,9 +82,12 @@ def fake_platform(directory: Path, milliseconds: float = 0) -> Iterator[FakePlat
         stop_process(process, SIGTERM, 10)
 
 
-def _answers(platform: FakePlatform) -> bool:
+def _answers(platform: FakePlatform | Simulator) -> bool:
     try:
-        platform.fails("none", 0)
+        if isinstance(platform, Simulator):
+            platform.count()
+        else:
+            platform.fails("none", 0)
     except OSError:
         return False
     return True
@@ -92,21 +101,90 @@ def until(true: Callable[[], bool], seconds: float = 120, every: float = 0.05) -
         time.sleep(every)
 
 
+def environment_of(settings: Settings, place: Path) -> dict[str, str]:
+    """Writes the settings down for a process of an embedded copy; returns its environment."""
+    told = {f.metadata["env"]: str(getattr(settings, f.name)) for f in fields(settings) if f.metadata}
+    (place / str(settings.port)).mkdir(parents=True)
+    (place / str(settings.port) / "environment.json").write_text(json.dumps(told))
+    known = {name: value for name, value in os.environ.items() if name not in told}
+    return {**known, "INSTANCE_DIR": str(place), "PORT": str(settings.port)}
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """The simulator of the platform as the process that it is, and its own log of what it accepted."""
+
+    base: str
+    store: Path
+
+    def control(self, path: str, **body: object) -> dict[str, Any]:
+        """Tells it something, or asks it when there is nothing to tell."""
+        data = json.dumps(body).encode() if body else None
+        asked = urllib.request.Request(
+            f"{self.base}/__sim__{path}", data, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(asked, timeout=120) as answer:
+            return dict(json.loads(answer.read()))
+
+    def crowd(self, count: int, accept: dict[str, int], *, follows: bool = False) -> list[dict[str, Any]]:
+        """People who accepted these templates so many times, or who follow the Official Account."""
+        made = self.control("/people/batch", count=count, accept=accept, follows=follows)
+        return list(made["people"])
+
+    def count(self) -> int:
+        """How many messages it accepted."""
+        return int(self.control("/sent?limit=1")["last"])
+
+    def twice(self) -> list[dict[str, Any]]:
+        """Who got more than one message."""
+        return list(self.control("/sent/check?same=template")["duplicates"])
+
+    def openids(self) -> set[str]:
+        """Who got a message."""
+        with closing(sqlite3.connect(self.store)) as store:
+            return {row[0] for row in store.execute("SELECT openid FROM sent")}
+
+
+@contextmanager
+def simulator(directory: Path, milliseconds: int = 0) -> Iterator[Simulator]:
+    """Runs the simulator as `make run` does; its results are not pushed, for nobody is there to take them."""
+    port = free_port()
+    configuration = replace(settings(), port=port)
+    place = directory / "simulator"
+    command = [*tethered(), sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py"]
+    command += ["--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "64"]
+    environment = environment_of(configuration, place)
+    with (directory / "simulator.log").open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "wechat.simulator.wsgi:app"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    running = Simulator(f"http://127.0.0.1:{port}", place / str(port) / "simulator.sqlite3")
+    try:
+        until(lambda: _answers(running))
+        running.control("/results", pushed="none")
+        running.control("/latency", ms=milliseconds)
+        yield running
+    finally:
+        stop_process(process, SIGTERM, 30)
+
+
 class SenderProcess:
     """`flask sender` with a configuration of its own."""
 
     def __init__(self, settings: Settings, directory: Path, *, module: str = "flask") -> None:
         self.log = directory / f"sender-{free_port()}.log"
-        place = directory / f"instance-{self.log.stem}"
-        (place / str(settings.port)).mkdir(parents=True)
-        told = {f.metadata["env"]: str(getattr(settings, f.name)) for f in fields(settings) if f.metadata}
-        (place / str(settings.port) / "environment.json").write_text(json.dumps(told))
-        known = {name: value for name, value in os.environ.items() if name not in told}
+        environment = environment_of(settings, directory / f"instance-{self.log.stem}")
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [*tethered(), sys.executable, "-m", module, "sender"],
                 cwd=ROOT,
-                env={**known, "INSTANCE_DIR": str(place), "PORT": str(settings.port)},
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -134,7 +212,7 @@ def sender(settings: Settings, directory: Path, *, module: str = "flask") -> Ite
         stop_process(running.process, SIGTERM, 60)
 
 
-def configured(platform: FakePlatform, **changes: object) -> Settings:
+def configured(platform: FakePlatform | Simulator, **changes: object) -> Settings:
     """The settings of a sender that calls this platform, as fast as it may, and is missed soon."""
     values = {
         "wechat_api_base": platform.base,
