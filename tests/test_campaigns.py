@@ -50,6 +50,15 @@ def few_need_approval(app: Flask) -> Any:
     use(usual)
 
 
+@pytest.fixture
+def quiet_nights(app: Flask) -> Any:
+    """Campaigns wait at night, as they do without tests."""
+    usual = settings()
+    use(test_settings(usual.database_url, usual.redis_url, quiet_from="22:00", quiet_until="08:00"))
+    yield
+    use(usual)
+
+
 def verbs(world: World, campaign_id: Any) -> list[str]:
     with world.session() as session:
         found = select(AuditEvent.verb).where(AuditEvent.subject_id == str(campaign_id))
@@ -261,10 +270,12 @@ def test_a_scheduled_campaign_starts_at_its_time_and_not_before(
         ("2026-11-25T16:00:00+00:00", "2026-11-26T08:00:00+08:00"),
     ],
 )
-def test_what_is_ready_in_the_quiet_hours_waits_for_their_end(app: Flask, ready: str, due: str) -> None:
+@pytest.mark.usefixtures("quiet_nights")
+def test_what_is_ready_in_the_quiet_hours_waits_for_their_end(ready: str, due: str) -> None:
     assert sending_hours.due_at(datetime.fromisoformat(ready)) == datetime.fromisoformat(due)
 
 
+@pytest.mark.usefixtures("quiet_nights")
 def test_what_was_held_up_until_the_quiet_hours_waits_for_their_end(
     app: Flask, world: World, author: Any
 ) -> None:

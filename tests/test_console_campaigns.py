@@ -95,7 +95,7 @@ def test_four_steps_lead_from_a_name_to_the_outcomes(
     page = text_of(clerk.follow(answer))
     assert "2 人" in page and "小程序订阅消息 1 人" in page and "仅小程序站内消息 1 人" in page
     page = text_of(clerk.get(f"{path}/submit"))
-    assert "不需要复核" in page and "22:00–08:00 不打扰" in page
+    assert "不需要复核" in page and "每人七天内最多收到 3 条群发" in page
 
     answer = clerk.post(f"{path}/submit")
     assert "到时间即开始发送" in text_of(clerk.follow(answer))
