@@ -9,9 +9,12 @@ import click
 from app.errors import ERRORS
 from app.notices import KINDS, TRUTHS
 from config.settings import ROOT
+from models.campaigns import CampaignState
 from models.checkins import Outcome
+from models.deliveries import DeliveryState
 from models.enterprises import EnterpriseState, MembershipState
 from models.lifecycle import State
+from models.message_templates import TemplateState
 from models.people import AccountState, UserState
 from models.signups import SignupState
 from models.trainings import TrainingState
@@ -25,6 +28,9 @@ LIFECYCLES: dict[str, type[State]] = {
     "培训": TrainingState,
     "报名": SignupState,
     "导入导出": TransferState,
+    "群发": CampaignState,
+    "投递": DeliveryState,
+    "消息模板": TemplateState,
 }
 
 
