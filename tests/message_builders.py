@@ -148,7 +148,7 @@ def campaign(world: World, users: Iterable[UUID], *templates: MessageTemplate, *
         "started_at": now(),
     }
     with world.session() as session:
-        made = Campaign(**{**values, "created_by": given[0], **changes})
+        made = Campaign(**{**values, **changes, "created_by": changes.get("created_by") or given[0]})
         session.add(made)
         session.flush()
         rows = [
@@ -165,7 +165,8 @@ def campaign(world: World, users: Iterable[UUID], *templates: MessageTemplate, *
             }
             for one in given
         ]
-        session.execute(insert(Notice), rows)
+        if rows:
+            session.execute(insert(Notice), rows)
     return made
 
 

@@ -56,7 +56,7 @@ _ids: Any = any_(bindparam("ids", type_=ARRAY(Uuid)))
 _channels = values(column("channel", Text), name="channels").data([(one.value,) for one in Channel])
 
 _TAKE = Prepared(
-    select(Notice.id)
+    select(Notice.id, Notice.user_id, Notice.campaign_id)
     .outerjoin(Campaign, Campaign.id == Notice.campaign_id)
     .where(
         Notice.dispatched_at.is_(None),
@@ -88,11 +88,13 @@ def dispatch(_system: Actor, limit: int) -> int:
     Notices of a paused campaign wait. Those of a cancelled one, of people who had enough this week and of
     people who cannot be reached get their outcome at once.
     """
-    taken = [row.id for row in _TAKE(limit=limit)]
+    taken = _TAKE(limit=limit)
     if taken:
-        moment = now()
-        session().execute(_deliveries(taken, moment))
-        _TAKEN(ids=taken, at=moment)
+        moment, ids = now(), [row.id for row in taken]
+        of_campaigns = [row.user_id for row in taken if row.campaign_id]
+        enough = sending_hours.had_enough(of_campaigns, moment - sending_hours.WEEK) if of_campaigns else ()
+        session().execute(_deliveries(ids, list(enough), moment))
+        _TAKEN(ids=ids, at=moment)
     return len(taken)
 
 
@@ -196,26 +198,23 @@ def _insert(row: dict[str, Any], found: Any) -> Any:
     return made.on_conflict_do_nothing(index_elements=["notice_id", "channel"])
 
 
-def _deliveries(ids: list[UUID], moment: datetime) -> Any:
+def _deliveries(ids: list[UUID], had_enough: list[UUID], moment: datetime) -> Any:
     way, at = _ways(Notice.id == _any(ids)), _time(moment)
     reachable = _reachable(way)
-    had_enough = and_(
-        way.c.campaign_id.is_not(None),
-        sending_hours.had_enough(way.c.user_id, moment - sending_hours.WEEK),
-    )
-    due_at = case((way.c.campaign_id.is_(None), at), else_=_time(sending_hours.due_at(moment)))
+    enough = and_(way.c.campaign_id.is_not(None), way.c.user_id == _any(had_enough))
     state = case(
         (way.c.called_off, DeliveryState.cancelled.value),
         (~reachable, DeliveryState.refused.value),
-        (had_enough, DeliveryState.skipped.value),
+        (enough, DeliveryState.skipped.value),
         else_=DeliveryState.waiting.value,
     )
     reason = case(
         (way.c.called_off, CALLED_OFF),
         (~reachable, UNREACHABLE),
-        (had_enough, sending_hours.enough()),
+        (enough, sending_hours.enough()),
         else_=null(),
     )
+    due_at = case((way.c.campaign_id.is_(None), at), else_=_time(sending_hours.due_at(moment)))
     row = _row(way, state, reason, due_at, at)
     found = (
         select(*(value.label(name) for name, value in row.items()))
