@@ -2,12 +2,13 @@
 #
 #   make run [PORT=8000]        the whole system on this machine, with nothing configured
 #   make tour                   a walk through it that checks itself
-#   make test [PYTEST_ARGS=…]   every test, on real engines
+#   make test [PYTEST_ARGS=…]   the tests, on real engines
+#   make test-all               those too that take minutes
 #   make bench                  the measurements
 #   make lint                   style, types, direction of imports
 #   make shots                  screenshots of every page (needs Chromium)
 #   make lock [UPGRADE=1]       the locks, after a change in requirements*.txt
-.PHONY: run tour test bench lint shots lock
+.PHONY: run tour test test-all bench lint shots lock
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -21,6 +22,9 @@ tour: .venv/dev.stamp
 	@$(PYTHON) -m tests.tour
 
 test: .venv/dev.stamp
+	@$(PYTHON) -m pytest -n 2 -m "not slow" $(PYTEST_ARGS)
+
+test-all: .venv/dev.stamp
 	@$(PYTHON) -m pytest -n 2 $(PYTEST_ARGS)
 
 bench: .venv/dev.stamp

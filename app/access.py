@@ -91,6 +91,9 @@ PERMISSIONS: dict[str, Permission] = {
     "checkins.self": Permission(frozenset({PERSON})),
     "checkins.write": Permission(frozenset({"trainer"}) | BUREAU, for_staff=True),
     "messages.read": Permission(frozenset({PERSON})),
+    "messages.desk": Permission(BUREAU, for_staff=True),
+    "messages.templates": Permission(frozenset({"city_staff"}), for_staff=True),
+    "messages.send": Permission(BUREAU, for_staff=True),
 }
 
 

@@ -157,6 +157,13 @@ ERRORS: dict[str, tuple[int, str]] = {
     "capacity_below_taken": (409, "已占用 {taken} 个名额，名额数不能低于此数"),
     "session_times_invalid": (422, "场次时间有误：结束须晚于开始，且不得相互重叠"),
     "trainer_unknown": (404, "没有找到已绑定该手机号的用户"),
+    # campaigns
+    "campaign_not_yours": (409, "只有发起人可以修改、提交这次群发"),
+    "campaign_own": (409, "须由另一位工作人员复核，不能复核自己发起的群发"),
+    "campaign_empty": (409, "受众中没有人，请调整受众"),
+    "campaign_incomplete": (422, "内容还不完整，请按提示补充"),
+    "campaign_nothing_to_retry": (409, "没有因暂时原因失败、可以重试的消息"),
+    "campaign_without_wechat": (409, "您的账号还没有绑定微信，请先在“我的账号”中绑定，再发送测试"),
     # check-ins
     "hall_code_invalid": (422, "现场签到码无效或已过期，请扫描屏幕上最新的码"),
     "ticket_unavailable": (409, "报名{state}，暂无签到码"),
@@ -172,6 +179,8 @@ ERRORS: dict[str, tuple[int, str]] = {
     "workbook_merged_cells": (422, "工作簿含有合并单元格，请取消合并后重新上传"),
     "workbook_macro": (422, "工作簿含有宏，不予接受"),
     "workbook_encrypted": (422, "工作簿已加密，请去除密码后重新上传"),
+    # messages
+    "template_mapping_incomplete": (409, "模板已更改，请先修改使用它的消息设置：{kinds}"),
     # messages from the platform
     "push_bad_signature": (403, "签名不正确"),
     "push_stale": (403, "消息已过期"),

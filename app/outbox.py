@@ -3,57 +3,181 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import ARRAY, LargeBinary, Text, Uuid, bindparam, cast, func, literal, literal_column, select
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 
+from app import notices
+from app.prepared import Prepared
 from app.transactions import session
 from models.base import Base, new_id
+from models.crypto import keyring
 from models.messages import Notice
 
-_DEFER = text(
+_DEFER = sql(
     """
-    SELECT procrastinate_defer_jobs_v1(ARRAY[
-        ROW(:queue, :task, 0, NULL, :queueing_lock, CAST(:args AS jsonb), :at)::procrastinate_job_to_defer_v1
-    ])
+    SELECT procrastinate_defer_jobs_v1(array_agg(
+        ROW('default', task, 0, NULL, queueing_lock, args, at)::procrastinate_job_to_defer_v1
+    ))
+    FROM unnest(
+        CAST(:tasks AS text[]), CAST(:locks AS text[]), CAST(:args AS jsonb[]), CAST(:at AS timestamptz[])
+    ) AS job (task, queueing_lock, args, at)
     """
 )
 
 
-def notify(user_id: UUID | None, kind: str, subject: Base, title: str, body: str, *, once: str = "") -> None:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One of several notices of a kind: to whom, of which row, and in which words."""
+
+    user_id: UUID
+    subject_id: UUID
+    body: str
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One of several jobs: its name in app/jobs, when it is due at the earliest, and what it is given."""
+
+    task: str
+    at: datetime | None
+    args: Mapping[str, Any]
+    queueing_lock: str | None = None
+
+
+def notify(
+    user_id: UUID | None,
+    kind: str,
+    subject: Base,
+    title: str,
+    body: str,
+    facts: Mapping[str, str],
+    *,
+    once: str = "",
+) -> None:
     """Leaves a notice for a person; a second one of the same kind, subject and `once` is the same one.
 
-    A person who is not known to the program yet (`user_id` None) is told nothing.
+    A person who is not known to the program yet (`user_id` None) is told nothing. Raises LookupError or
+    ValueError for a kind or facts that app/notices.py does not know.
     """
-    if user_id is None:
-        return
-    notify_many([user_id], kind, subject, title, body, once=once)
+    notify_many([user_id] if user_id else [], kind, subject, title, body, facts, once=once)
 
 
 def notify_many(
-    user_ids: Iterable[UUID], kind: str, subject: Base, title: str, body: str, *, once: str = ""
+    user_ids: Iterable[UUID],
+    kind: str,
+    subject: Base,
+    title: str,
+    body: str,
+    facts: Mapping[str, str],
+    *,
+    once: str = "",
 ) -> None:
-    """Leaves the same notice for many people, in one statement."""
+    """Leaves the same notice for many people, as `notify` does, in one statement."""
     subject_id: UUID = subject.id  # type: ignore[attr-defined]
-    rows = [
-        {
-            "id": new_id(),
-            "user_id": user_id,
-            "kind": kind,
-            "title": title[:60],
-            "body": body[:500],
-            "subject_type": subject.__tablename__,
-            "subject_id": subject_id,
-            "dedupe_key": f"{kind}:{subject_id}:{user_id}:{once}",
-        }
-        for user_id in user_ids
-    ]
+    told = [Told(user_id, subject_id, body, facts) for user_id in user_ids]
+    notify_each(told, kind, subject.__tablename__, title, once=once)
+
+
+def notify_each(told: Iterable[Told], kind: str, subject_type: str, title: str, *, once: str = "") -> None:
+    """Leaves notices of one kind about rows of one table, as `notify` does, in one statement."""
+    rows = list(told)
+    facts = [notices.to_json(kind, one.facts) for one in rows]
+    sealed = {text: keyring().encrypt(text.encode(), _FACTS) for text in set(facts)}
     if rows:
-        session().execute(insert(Notice).on_conflict_do_nothing(index_elements=["dedupe_key"]), rows)
+        _LEAVE(
+            ids=[new_id() for _ in rows],
+            people=[one.user_id for one in rows],
+            subjects=[one.subject_id for one in rows],
+            bodies=[one.body[:500] for one in rows],
+            sealed=[sealed[text] for text in facts],
+            once=[f"{kind}:{one.subject_id}:{one.user_id}:{once}" for one in rows],
+            of_kind=kind,
+            of_type=subject_type,
+            titled=title[:60],
+        )
+
+
+def notify_found(
+    people: Any,
+    kind: str,
+    subject_type: str,
+    title: str,
+    body: str,
+    facts: Mapping[str, str],
+    *,
+    once: str = "",
+) -> int:
+    """Leaves the same notice for whomever a query finds, as `notify` does, in one statement.
+
+    Args:
+        people: a SELECT of the columns `user_id` and `subject_id`.
+
+    Returns how many were not told before.
+    """
+    found = people.subquery()
+    key = (literal(f"{kind}:"), cast(found.c.subject_id, Text), literal(":"), cast(found.c.user_id, Text))
+    values = {
+        "id": NEW_ID,
+        "user_id": found.c.user_id,
+        "subject_id": found.c.subject_id,
+        "kind": literal(kind),
+        "title": literal(title[:60]),
+        "body": literal(body[:500]),
+        "facts": literal(notices.to_json(kind, facts), Notice.facts.type),
+        "subject_type": literal(subject_type),
+        "dedupe_key": func.concat(*key, literal(f":{once}")),
+    }
+    done: Any = session().execute(_insert(values, found), execution_options={"preserve_rowcount": True})
+    return int(done.rowcount)
+
+
+# A UUIDv7 as models.base.new_id makes them, so that the inbox keeps its order: a random one with the
+# milliseconds in front and the version raised from 4 to 7.
+NEW_ID: Any = literal_column(
+    "encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) placing"
+    " substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)"
+    " from 1 for 6), 52, 1), 53, 1), 'hex')::uuid",
+    Uuid(),
+)
+
+
+def _insert(values: Mapping[str, Any], rows: Any) -> Any:
+    found = select(*(value.label(name) for name, value in values.items())).select_from(rows)
+    made = insert(Notice).from_select(list(values), found, include_defaults=False)
+    return made.on_conflict_do_nothing(index_elements=["dedupe_key"])
+
+
+def _given() -> Any:
+    columns: dict[str, Any] = dict.fromkeys(("ids", "people", "subjects"), Uuid())
+    columns |= {"bodies": Text(), "sealed": LargeBinary(), "once": Text()}
+    arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()]
+    rows: Any = func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+    return _insert(
+        {
+            "id": rows.c.ids,
+            "user_id": rows.c.people,
+            "subject_id": rows.c.subjects,
+            "body": rows.c.bodies,
+            "facts": rows.c.sealed,
+            "dedupe_key": rows.c.once,
+            "kind": bindparam("of_kind", type_=Text),
+            "subject_type": bindparam("of_type", type_=Text),
+            "title": bindparam("titled", type_=Text),
+        },
+        rows,
+    )
+
+
+_LEAVE = Prepared(_given())
+_FACTS = Notice.facts.type.column
 
 
 def defer(task: str, *, at: datetime | None = None, queueing_lock: str | None = None, **args: Any) -> None:
@@ -63,13 +187,19 @@ def defer(task: str, *, at: datetime | None = None, queueing_lock: str | None = 
         task: the job's name in app/jobs.
         at: not before this time.
     """
-    session().execute(
-        _DEFER,
-        {
-            "queue": "default",
-            "task": task,
-            "queueing_lock": queueing_lock,
-            "args": json.dumps(args),
-            "at": at,
-        },
-    )
+    defer_many([Job(task, at, args, queueing_lock)])
+
+
+def defer_many(jobs: Iterable[Job]) -> None:
+    """Enqueues jobs, as `defer` does, in one statement."""
+    rows = list(jobs)
+    if rows:
+        session().execute(
+            _DEFER,
+            {
+                "tasks": [job.task for job in rows],
+                "args": [json.dumps(dict(job.args)) for job in rows],
+                "at": [job.at for job in rows],
+                "locks": [job.queueing_lock for job in rows],
+            },
+        )

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Dialect
+from sqlalchemy import ARRAY, Dialect, bindparam, func
+from sqlalchemy import column as named
 
 from app.access import acting_in, narrowed
 from app.transactions import session
@@ -36,6 +37,16 @@ class _Compiled:
         for place, reader in self.readers:
             values[place] = reader(values[place])
         return self.row(*values)
+
+
+def rows_given(name: str, **columns: Any) -> Any:
+    """Returns rows that a statement is given: each column as an array, in the parameter of its plural.
+
+    `rows_given("told", id=Uuid, reason=Text)` takes the parameters `ids` and `reasons`.
+    """
+    arrays = (bindparam(f"{one}s", type_=ARRAY(kind)) for one, kind in columns.items())
+    rows = func.unnest(*arrays).table_valued(*(named(one, kind) for one, kind in columns.items()), name=name)
+    return rows.render_derived()
 
 
 class Prepared:

@@ -32,7 +32,7 @@ from app.access import SYSTEM
 from app.engines import engines
 from app.services import reference
 from app.transactions import db
-from bench import load
+from bench import load, messages
 from bench.floor import Plan
 from bench.load import Load, Outcome
 from bench.recording import Recording, course, recording
@@ -215,7 +215,9 @@ def run(directory: Path) -> list[Row]:
                 for at_once in scene.at_once if scene.count else ():
                     rows.append(measure(scene, at_once, program, floor, plans[scene.kind]))
                     say(f"{rows[-1]['name']}：{rows[-1]['ratio']}（{rows[-1]['ratios']}）")
-            return [*rows, _memory(program, floor)]
+            memory = _memory(program, floor)
+        say("消息……")
+        return [*rows, *messages.rows(app, world, directory), memory]
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,23 @@ class Settings:
     # passwords tried at the console from one address, which may be a whole bureau's
     rate_limit_sign_in: str = _setting("RATE_LIMIT_SIGN_IN", default="60/minute")
     log_level: str = _setting("LOG_LEVEL", default="INFO")
+    # sending to WeChat: calls at once in a sender process; calls a second of an account, of all of them
+    # together; and for how many seconds what a sender holds is its own (a call takes less)
+    sender_threads: int = _setting("SENDER_THREADS", default=32)
+    send_rate: int = _setting("SEND_RATE", default=500)
+    sender_lease_seconds: int = _setting("SENDER_LEASE_SECONDS", default=60)
     # sign-in
     access_token_minutes: int = _setting("ACCESS_TOKEN_MINUTES", default=30)
     refresh_token_days: int = _setting("REFRESH_TOKEN_DAYS", default=30)
     # the console: signed out when nobody has used it for so long, and in any case after so long
     console_idle_minutes: int = _setting("CONSOLE_IDLE_MINUTES", default=30)
     console_hours: int = _setting("CONSOLE_HOURS", default=12)
+    # campaigns: from when to when they wait (Beijing time), how many a person gets in a week, and above
+    # how many recipients a second person approves
+    quiet_from: str = _setting("QUIET_FROM", default="22:00")
+    quiet_until: str = _setting("QUIET_UNTIL", default="08:00")
+    messages_per_week: int = _setting("MESSAGES_PER_WEEK", default=3)
+    campaign_approval_above: int = _setting("CAMPAIGN_APPROVAL_ABOVE", default=200)
     # the division that runs the service: what belongs to none below it is its own
     home_division: str = _setting("HOME_DIVISION", default="js.xz")
 
@@ -90,11 +102,19 @@ class Settings:
             raise ConfigurationError("DATA_CIPHER：只能是 aes-gcm 或 sm4-gcm")
         if len(self.secret_key) < 32:
             raise ConfigurationError("SECRET_KEY：至少 32 个字符")
+        self.quiet_hours()
         self.keyring()
         account = {f.metadata["env"]: getattr(self, f.name) for f in fields(self) if "wechat_oa_" in f.name}
         missing = [name for name, value in account.items() if not value]
         if missing and len(missing) < len(account):
             raise ConfigurationError(f"服务号的配置不完整，缺少：{'、'.join(missing)}")
+
+    def quiet_hours(self) -> tuple[time, time]:
+        """Returns from when to when campaigns wait; the same time twice: never."""
+        try:
+            return time.fromisoformat(self.quiet_from), time.fromisoformat(self.quiet_until)
+        except ValueError:
+            raise ConfigurationError("QUIET_FROM、QUIET_UNTIL：应为 HH:MM") from None
 
     def keyring(self) -> dict[str, bytes]:
         """Returns the data keys by id, in order of age; the last one encrypts."""

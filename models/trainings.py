@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, and_
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Integer, Text, UniqueConstraint, and_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Scope
@@ -21,7 +21,11 @@ LIMITS = {
     "certificate_percent": (1, 100),
     "offer_minutes": (5, 10_080),
     "sessions": (1, 50),
+    "reminders": (0, 5),
+    "lead_minutes": (10, 20_160),
 }
+REMIND_BEFORE = (1440, 60)
+"""How many minutes before a session people are reminded of it, unless the training says otherwise."""
 
 
 class TrainingState(State):
@@ -107,6 +111,9 @@ class Training(Base, kw_only=True):
         comment="候补名额确认时限，分钟；空为自动确认", default=None
     )
     certificate_percent: Mapped[int] = mapped_column(comment="发证所需出勤比例，%", default=100)
+    remind_before: Mapped[list[int]] = mapped_column(
+        ARRAY(Integer), comment="各场次开始前多少分钟提醒", default_factory=lambda: list(REMIND_BEFORE)
+    )
     starts_at: Mapped[datetime] = mapped_column(comment="第一场开始")
     ends_at: Mapped[datetime] = mapped_column(comment="最后一场结束")
     state: Mapped[TrainingState] = choice(TrainingState, "状态", default=TrainingState.draft)

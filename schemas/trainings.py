@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
-from models.trainings import LIMITS, Audience, Mode, Provider, TrainingState
+from models.trainings import LIMITS, REMIND_BEFORE, Audience, Mode, Provider, TrainingState
 from schemas.base import Boolean, Choice, In, Integer, Length, Out, PageQuery, Phone, Text, Time
 
 
@@ -63,6 +63,12 @@ class TrainingBody(In):
         metadata={"description": "候补名额确认时限，分钟；空为自动确认"},
     )
     certificate_percent = Integer(*LIMITS["certificate_percent"], load_default=100)
+    remind_before = fields.List(
+        Integer(*LIMITS["lead_minutes"]),
+        load_default=list(REMIND_BEFORE),
+        validate=Length(*LIMITS["reminders"]),
+        metadata={"description": "各场次开始前多少分钟提醒已通过的参训人；空为不提醒"},
+    )
     sessions = fields.List(
         fields.Nested(SessionBody),
         required=True,
@@ -145,6 +151,7 @@ class TrainingOut(TrainingItem):
     cancel_deadline = fields.AwareDateTime(required=True)
     offer_minutes = fields.Integer(required=True, allow_none=True)
     certificate_percent = fields.Integer(required=True)
+    remind_before = fields.List(fields.Integer(), required=True)
     state_reason = fields.String(required=True, allow_none=True)
     revision = fields.Integer(required=True)
     created_at = fields.AwareDateTime(required=True)

@@ -50,6 +50,8 @@ def test_settings(database_url: str, redis_url: str, **changes: object) -> Setti
         "rate_limit_address": "1000000/minute",
         "rate_limit_sign_in": "1000000/minute",
         "access_token_minutes": 7 * 24 * 60,  # so that a test may move the clock by days
+        "quiet_from": "00:00",  # never quiet: tests run at all hours
+        "quiet_until": "00:00",
     }
     return Settings(**{**values, **changes})  # type: ignore[arg-type]
 

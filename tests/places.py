@@ -13,7 +13,10 @@ from flask import Flask
 
 from app.transactions import db
 from models.base import new_id, now
+from models.campaigns import Campaign
+from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.enterprises import MembershipRequest
+from models.message_templates import Channel, MessageTemplate, TemplateType
 from models.messages import Notice
 from models.people import ScanRequest, StaffAccount
 from models.signups import Signup, SignupState
@@ -91,7 +94,36 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             subject_id=signup.id,
             dedupe_key=str(signup.id),
         )
-        s.add(notice)
+        template = MessageTemplate(
+            channel=Channel.subscribe,
+            platform_id=f"p{new_id().hex}",
+            title="报名结果通知",
+            type=TemplateType.one_time,
+            content="培训名称:{{thing1.DATA}}",
+            fields=[{"key": "thing1", "label": "培训名称", "type": "thing", "choices": []}],
+            synced_at=now(),
+        )
+        campaign = Campaign(
+            division_id=division,
+            name="补报名提醒",
+            title="补报名",
+            body="还有名额。",
+            channels=[],
+            created_by=staff.id,
+        )
+        s.add_all([notice, template, campaign])
+        s.flush()
+        delivery = Delivery(
+            notice_id=notice.id,
+            user_id=person.id,
+            channel=Channel.subscribe,
+            template_id=template.id,
+            division_id=division,
+            state=DeliveryState.unknown,
+            due_at=now(),
+        )
+        pause = SendingPause(channel=Channel.subscribe, template_id=template.id, reason="模板不可用")
+        s.add_all([delivery, pause])
     of_training = Thing(division, training=named.id, public=state != TrainingState.draft)
     of_enterprise = Thing(division, enterprise=enterprise.id)
     return Place(
@@ -105,6 +137,11 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "user_id": helper.id,
             "account_id": account.id,
             "transfer_id": transfer.id,
+            "campaign_id": campaign.id,
+            "delivery_id": delivery.id,
+            "template_id": template.id,
+            "pause_id": pause.id,
+            "kind": "signup.confirmed",
             "keep_id": enterprise.id,
             "drop_id": twin.id,
             "number": scan.number,
@@ -121,6 +158,11 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "user_id": Thing(),
             "account_id": Thing(division),
             "transfer_id": Thing(user=staff.id),
+            "campaign_id": Thing(division),
+            "delivery_id": Thing(division),
+            "template_id": Thing(),
+            "pause_id": Thing(),
+            "kind": Thing(),
             "keep_id": of_enterprise,
             "drop_id": of_enterprise,
             "number": Thing(),

@@ -30,6 +30,8 @@ PUBLIC = {
     "GET /readyz",
     "GET /wechat/push",
     "POST /wechat/push",
+    "GET /wechat/push/oa",
+    "POST /wechat/push/oa",
     "GET /api/docs",
     "GET /api/openapi.json",
     "GET /api/v1/people/privacy-notice",

@@ -18,11 +18,15 @@ from app.services import personal_data
 from models.base import Base, now, set_clock
 from models.checkins import AttendanceCertificate
 from models.crypto import keyring
+from models.deliveries import Delivery
+from models.messages import Notice
 from models.people import Consent, RoleGrant, SignIn, User
 from models.requests import ReceivedPush
 from models.signups import Signup
+from models.subscriptions import Follower, Subscription, SubscriptionAnswer
 from tests.builders import Person, World, party
 from tests.phones import Phone, Phones
+from tests.template_builders import fresh_template
 from tests.test_people import bind, me, refresh, refused, sign_in, signed_in
 from wechat.push import seal
 
@@ -136,6 +140,21 @@ def test_a_due_closure_erases_the_person_and_keeps_the_count(
     assert asked.status_code == 201, asked.json
     words = (phone.number, phone.openid, phone.unionid, f"欧阳{phone.id}")
     assert traces(world, *words)
+    template = fresh_template(world)
+    with world.session() as session:
+        told = session.execute(select(Notice.id).where(Notice.user_id == person.id)).scalars().first()
+        session.add(Follower(openid=f"o{phone.id}", unionid=phone.unionid))
+        session.add(
+            Delivery(
+                notice_id=told,
+                user_id=person.id,
+                channel=template.channel,
+                template_id=template.id,
+                due_at=now(),
+            )
+        )
+    answers = {"nonce": "popup-0001", "answers": [{"template_id": template.platform_id, "answer": "accept"}]}
+    client.post("/api/v1/messages/subscriptions", json=answers, headers=person.headers)
     close(client, person)
     run_jobs()
     assert me(client, person).json["state"] == "closing"
@@ -155,6 +174,8 @@ def test_a_due_closure_erases_the_person_and_keeps_the_count(
         assert session.execute(select(RoleGrant).where(RoleGrant.user_id == person.id)).first() is None
         certified = select(AttendanceCertificate).where(AttendanceCertificate.user_id == person.id)
         assert session.execute(certified).first() is None
+        for model in (Notice, Delivery, Subscription, SubscriptionAnswer):
+            assert session.execute(select(model).where(model.user_id == person.id)).first() is None
         alive = select(SignIn).where(SignIn.user_id == person.id, SignIn.ended_at.is_(None))
         assert session.execute(alive).first() is None
     assert refused(me(client, person)) == (401, "sign_in_required")
@@ -194,6 +215,7 @@ def test_every_personal_column_is_known_to_this_file() -> None:
         "enterprises.address",
         "enterprises.legal_representative",
         "idempotency_keys.answer",
+        "notices.facts",
         "signups.attendee_name",
         "signups.attendee_phone",
         "staff_accounts.totp_secret",

@@ -50,7 +50,9 @@ class House:
 
     def told(self, signup: str) -> list[tuple[str, str]]:
         with self.world.session() as behind:
-            of = select(Notice.kind, Notice.body).where(Notice.user_id == self.owners[signup].id)
+            of = select(Notice.kind, Notice.body).where(
+                Notice.user_id == self.owners[signup].id, Notice.kind != "signup.received"
+            )
             return [(kind, body) for kind, body in behind.execute(of.order_by(Notice.id))]
 
 

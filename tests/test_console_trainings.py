@@ -404,3 +404,37 @@ def test_trainers_are_assigned_by_phone_and_taken_off(client: FlaskClient, world
     assert client.get(f"/api/v1/trainings/{training.id}/roster", headers=trainer.headers).status_code == 200
     clerk.post(url(training, "trainers", str(trainer.id), "remove"))
     assert client.get(f"/api/v1/trainings/{training.id}/roster", headers=trainer.headers).status_code == 403
+
+
+# --- reminders
+
+
+def test_reminders_are_ticked_and_may_all_be_unticked(client: FlaskClient, world: World, clerk: Desk) -> None:
+    ticked = {"remind_before.there": "1", "remind_before": ["4320", "30"]}
+    training = made(world, clerk.post("/console/trainings/new", **typed(**ticked)))
+    assert kept(world, training).remind_before == [4320, 30]
+    page = clerk.get(url(training, "edit"))
+    boxes = re.findall(r'name="remind_before" value="(\d+)" ?(checked)?', page.text)
+    assert [minutes for minutes, on in boxes if on] == ["4320", "30"]
+    assert "各场次开始前 3 天、30 分钟" in text_of(clerk.get(url(training)))
+    none = clerk.post(url(training, "edit"), **typed(**{"remind_before.there": "1"}))
+    assert made(world, none).remind_before == []
+    assert "不提醒" in text_of(clerk.get(url(training)))
+
+
+def test_too_many_reminders_are_refused_at_their_field_and_stay_ticked(world: World, clerk: Desk) -> None:
+    ticked = {"remind_before.there": "1", "remind_before": ["4320", "1440", "720", "120", "60", "30"]}
+    answer = clerk.post("/console/trainings/new", **typed(**ticked))
+    assert answer.status_code == 422
+    assert len(re.findall(r'name="remind_before" value="\d+" checked', answer.text)) == 6
+    assert re.search(r'<fieldset class="field wrong" aria-describedby="remind-hint">', answer.text)
+
+
+def test_a_published_training_reminds_anew_when_its_leads_change(
+    client: FlaskClient, world: World, clerk: Desk
+) -> None:
+    training = world.training(sessions=[now() + timedelta(days=20)])
+    assert kept(world, training).remind_before == [1440, 60]
+    given = {"remind_before.there": "1", "remind_before": "120"}
+    assert clerk.post(url(training, "edit"), **given).status_code == 303
+    assert kept(world, training).remind_before == [120]

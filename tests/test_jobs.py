@@ -32,7 +32,7 @@ def waiting_jobs(world: World, task: str) -> int:
 def test_a_rollback_takes_the_job_back(app: Flask, world: World) -> None:
     before = waiting_jobs(world, "pushes.handle")
     with pytest.raises(ZeroDivisionError), app.app_context(), begin(SYSTEM):  # noqa: PT012
-        outbox.defer("pushes.handle", name="x", openid="y", revoked=[])
+        outbox.defer("pushes.handle", channel="subscribe", name="x", openid="y", revoked=[])
         _ = 1 / 0
     assert waiting_jobs(world, "pushes.handle") == before
 
@@ -82,7 +82,13 @@ def test_periodic_jobs_end_what_a_lost_job_left(app: Flask, client: FlaskClient,
 
 def test_a_queue_that_does_not_move_is_not_ready(app: Flask, client: FlaskClient, world: World) -> None:
     with app.app_context(), begin(SYSTEM):
-        outbox.defer("pushes.handle", name="user_authorization_revoke", openid="nobody", revoked=["8"])
+        outbox.defer(
+            "pushes.handle",
+            channel="subscribe",
+            name="user_authorization_revoke",
+            openid="nobody",
+            revoked=["8"],
+        )
     with world.session() as session:
         session.execute(text("UPDATE procrastinate_events SET at = now() - interval '10 minutes'"))
     assert client.get("/readyz").status_code == 503

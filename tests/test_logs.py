@@ -221,15 +221,14 @@ def travel(start: dict[str, str]) -> dict[str, Any]:
     people.audit.record = real
     logging.getLogger("some.library").warning("GET %s failed", f"/sns?js_code={start['later code']}")
 
-    def crash_in_job(_actor: Any, _name: str, openid: str, _revoked: Any) -> None:
+    def crash_in_job(_actor: Any, openid: str, **_event: Any) -> None:
         raise ValueError(openid)
 
     pushes.handle = crash_in_job
     used["openid of a job"] = "o0123456789abcdef0123456789abcdef"
     with app.app_context(), begin(SYSTEM):
-        outbox.defer(
-            "pushes.handle", name="user_authorization_revoke", openid=used["openid of a job"], revoked=[]
-        )
+        event = {"channel": "subscribe", "name": "user_authorization_revoke", "revoked": []}
+        outbox.defer("pushes.handle", openid=used["openid of a job"], **event)
     jobs.run(app, wait=False)
     with app.app_context():
         db.engine.dispose()

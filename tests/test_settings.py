@@ -39,6 +39,12 @@ def test_half_configured_is_refused_by_name(missing: str) -> None:
     assert not any(name in str(refused.value) for name in SERVICE if name != missing)
 
 
+def test_an_official_account_is_configured_wholly_or_not_at_all() -> None:
+    assert Settings.load(SERVICE).wechat_oa_appid == ""
+    with pytest.raises(ConfigurationError, match="WECHAT_OA_SECRET、WECHAT_OA_PUSH_TOKEN、WECHAT_OA_AES_KEY"):
+        Settings.load({**SERVICE, "WECHAT_OA_APPID": "wx0123456789abcde0"})
+
+
 def test_service_mode_speaks_to_wechat_and_to_nobody_else() -> None:
     with pytest.raises(ConfigurationError, match="WECHAT_API_BASE"):
         Settings.load({**SERVICE, "WECHAT_API_BASE": "http://127.0.0.1:8001"})
@@ -94,3 +100,9 @@ def test_with_nothing_configured_the_ports_own_copy_is_used(
     assert (settings.embedded, settings.wechat_api_base) == (True, "http://127.0.0.1:9001")
     with pytest.raises(ConfigurationError, match="不完整"):
         Settings.load({"PORT": "9000", "DATABASE_URL": "postgresql://db/x"})
+
+
+@pytest.mark.parametrize("name", ["QUIET_FROM", "QUIET_UNTIL"])
+def test_quiet_hours_are_times(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="HH:MM"):
+        Settings.load({**SERVICE, name: "十点"})

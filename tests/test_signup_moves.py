@@ -113,7 +113,7 @@ def test_a_sign_up_moves_with_its_seat(house: House) -> None:
     assert house.client.get(ticket, headers=attendee.headers).json["code"] == "ticket_unavailable"
     new = house.client.get(f"/api/v1/signups/{moved.id}/ticket", headers=attendee.headers)
     assert new.status_code == 200
-    assert (house.told(house.owner), house.told(attendee)) == (["signup.moved"], ["signup.moved"])
+    assert house.told(house.owner) == house.told(attendee) == ["signup.received", "signup.moved"]
     left = house.client.get(f"/api/v1/signups/{signup}", headers=house.owner.headers).json
     assert left["state_reason"] == "已调整到“下半月班”"
 

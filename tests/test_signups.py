@@ -145,8 +145,9 @@ def test_the_waiting_list_moves_up_in_order(client: FlaskClient, world: World) -
         "confirmed",
         "waiting",
     ]
-    [told] = client.get("/api/v1/messages", headers=people[2].headers).json["items"]
+    told, before = client.get("/api/v1/messages", headers=people[2].headers).json["items"]
     assert told["kind"] == "signup.promoted" and "候补成功" in told["title"]
+    assert before["kind"] == "signup.received" and "候补" in before["title"]
 
 
 def test_nobody_is_promoted_after_the_start(client: FlaskClient, world: World) -> None:
@@ -184,7 +185,7 @@ def test_an_offer_is_confirmed_or_passes_on(client: FlaskClient, world: World) -
     ]
     assert act(client, people[2], ids[2], "accept-offer").json["state"] == "confirmed"
     kinds = [m["kind"] for m in client.get("/api/v1/messages", headers=people[1].headers).json["items"]]
-    assert kinds == ["signup.expired", "signup.offered"]
+    assert kinds == ["signup.expired", "signup.offered", "signup.received"]
 
 
 def test_an_offer_is_a_job_of_its_minute(client: FlaskClient, world: World) -> None:
@@ -255,7 +256,7 @@ def test_review(client: FlaskClient, world: World, owner: Person) -> None:
     with world.session() as session:
         assert session.get(Training, training.id).taken == 1
     kinds = [m["kind"] for m in client.get("/api/v1/messages", headers=owner.headers).json["items"]]
-    assert kinds == ["signup.refused", "signup.returned", "signup.confirmed"]
+    assert kinds == ["signup.refused", "signup.returned", "signup.confirmed", "signup.received"]
 
 
 def test_the_attendee_sees_the_sign_up_and_nobody_else_does(

@@ -84,7 +84,7 @@ def told(application: Application, count: int) -> list[Told]:
     said: list[Told] = []
     for push in application.received:
         appid = APPID if push["path"] == "/wechat/push" else OFFICIAL_APPID
-        assert push["path"] in ("/wechat/push", "/wechat/official-account/push")
+        assert push["path"] in ("/wechat/push", "/wechat/push/oa")
         said += read(PushReceiver(appid, TOKEN, AES_KEY).receive(push["query"], push["body"]))
     return said
 

@@ -27,6 +27,7 @@ def init_app(app: Flask) -> None:
         app.cli.add_command(group)
     app.cli.add_command(docs)
     app.cli.add_command(worker)
+    app.cli.add_command(sender)
 
 
 @reference_cli.command("load")
@@ -77,3 +78,10 @@ def worker() -> None:
     """运行后台任务进程。"""
     jobs = importlib.import_module("app.jobs")
     jobs.run(cast(Any, current_app)._get_current_object())
+
+
+@click.command("sender")
+def sender() -> None:
+    """运行微信消息发送进程。"""
+    process = importlib.import_module("app.jobs.sender")
+    process.run(cast(Any, current_app)._get_current_object(), current_app.config["SETTINGS"])

@@ -7,10 +7,14 @@ from pathlib import Path
 import click
 
 from app.errors import ERRORS
+from app.notices import KINDS, TRUTHS
 from config.settings import ROOT
+from models.campaigns import CampaignState
 from models.checkins import Outcome
+from models.deliveries import DeliveryState
 from models.enterprises import EnterpriseState, MembershipState
 from models.lifecycle import State
+from models.message_templates import TemplateState
 from models.people import AccountState, UserState
 from models.signups import SignupState
 from models.trainings import TrainingState
@@ -24,6 +28,9 @@ LIFECYCLES: dict[str, type[State]] = {
     "培训": TrainingState,
     "报名": SignupState,
     "导入导出": TransferState,
+    "群发": CampaignState,
+    "投递": DeliveryState,
+    "消息模板": TemplateState,
 }
 
 
@@ -37,7 +44,7 @@ def docs() -> None:
 
 def pages() -> dict[str, str]:
     """Returns the generated pages by file name."""
-    return {"lifecycles.md": _lifecycles(), "errors.md": _errors()}
+    return {"lifecycles.md": _lifecycles(), "errors.md": _errors(), "notices.md": _notices()}
 
 
 def _lifecycles() -> str:
@@ -61,4 +68,18 @@ def _errors() -> str:
         "# 错误代码\n\n由 `flask docs` 从 `app/errors.py` 生成。"
         "接口以 RFC 9457 `application/problem+json` 答复，`code` 不变，`title` 给人看。"
         f"\n\n| 代码 | HTTP | 说明 |\n|---|---|---|\n{rows}\n"
+    )
+
+
+def _notices() -> str:
+    rows = "\n".join(
+        f"| `{kind.name}` | {kind.label} | {'、'.join(kind.variables.values())} "
+        f"| {f'`{kind.page}`' if kind.page else ''} | {TRUTHS[kind.truth]} |"
+        for _, kind in sorted(KINDS.items())
+        if kind.name.split(".")[0] != "campaign"
+    )
+    return (
+        "# 自动通知\n\n由 `flask docs` 从 `app/notices.py` 生成。每条都进站内消息；"
+        "配置了渠道的，再由微信发送。轮到发送时须仍成立，否则不发送并说明原因，站内标为已过时。"
+        f"\n\n| 类别 | 名称 | 模板可用的变量 | 打开的页面 | 须仍成立 |\n|---|---|---|---|---|\n{rows}\n"
     )

@@ -153,10 +153,12 @@ def _value(field: fields.Field[Any], name: str, partial: bool) -> Any:
         return marshmallow.missing if absent else [_read(schema, f"{name}-{n}-", partial) for n in numbers]
     if isinstance(field, fields.List):
         several = [text for text in request.form.getlist(name) if text]
-        return several if several or field.required else marshmallow.missing
+        asked = several or field.required or _there(name)
+        if isinstance(field.inner, fields.Integer):
+            return [_whole(text) for text in several] if asked else marshmallow.missing
+        return several if asked else marshmallow.missing
     if isinstance(field, fields.Boolean):
-        # An unticked box is not posted; its hidden companion says that it was there.
-        asked = name in request.form or f"{name}.there" in request.form
+        asked = name in request.form or _there(name)
         return name in request.form if asked or not partial else marshmallow.missing
     if name not in request.form:
         return marshmallow.missing
@@ -166,12 +168,21 @@ def _value(field: fields.Field[Any], name: str, partial: bool) -> Any:
             return None
         return "" if isinstance(field, fields.String) and not field.required else marshmallow.missing
     if isinstance(field, fields.Integer):
-        plain = text.replace(",", "").replace("，", "")
-        return int(plain) if re.fullmatch(r"-?\d{1,19}", plain, re.ASCII) else text
+        return _whole(text)
     if isinstance(field, fields.AwareDateTime):
         return f"{text}+08:00" if re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?", text) else text
     # HTML posts the ends of lines as CR LF; the shapes know LF alone.
     return request.form[name].replace("\r\n", "\n")
+
+
+def _there(name: str) -> bool:
+    """An unticked box is not posted; its hidden companion says that it was there."""
+    return f"{name}.there" in request.form
+
+
+def _whole(text: str) -> int | str:
+    plain = text.replace(",", "").replace("，", "")
+    return int(plain) if re.fullmatch(r"-?\d{1,19}", plain, re.ASCII) else text
 
 
 def _inside(given: Any, name: str) -> Any:

@@ -40,6 +40,15 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         ),
     ),
     (
+        "消息",
+        (
+            Item("群发", "send", "campaigns", "messages.send", ("campaign",)),
+            Item("自动通知", "bell", "notice_routes", "messages.desk", ("notice_",)),
+            Item("消息模板", "list-check", "message_templates", "messages.desk", ("message_",)),
+            Item("发送状态", "report-analytics", "sending", "messages.desk", ("sending",)),
+        ),
+    ),
+    (
         "系统管理",
         (
             Item("账号", "user-cog", "accounts", "people.manage", ("account_", "accounts")),

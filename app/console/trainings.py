@@ -32,6 +32,8 @@ from schemas import trainings as shapes
 from schemas.base import ReasonBody
 
 _CHOICES = {"mode": Mode, "provider": Provider, "audience": Audience}
+_LEADS = (10_080, 4_320, 1_440, 720, 120, 60, 30)
+"""How long before a session a reminder may come, in minutes, as the form offers it."""
 
 
 @page("/trainings", endpoint="trainings")
@@ -69,6 +71,7 @@ def training(actor: Actor, training_id: UUID) -> Response:
         divisions=names,
         invited=_invited(found, names),
         over=found["ends_at"] <= now(),
+        reminders="、".join(training_rules.lead_text(one) for one in found["remind_before"]),
         **values,
     )
 
@@ -114,8 +117,10 @@ def _form_page(actor: Actor, form: Form, **values: Any) -> Response:
     names = {one.id: one.short_name for one in divisions}
     given = values.get("given")
     manage = actor.acting("trainings.manage")
+    leads = {int(one) for one in form.chosen("remind_before") if one.isdecimal()} | set(_LEADS)
     return form.page(
         "trainings/form.html",
+        leads=[(str(one), training_rules.lead_text(one)) for one in sorted(leads, reverse=True)],
         sessions=rows.shown(form, "sessions"),
         choices={name: [(one.value, one.label) for one in kind] for name, kind in _CHOICES.items()},
         own=[one for one in divisions if manage.reaches_division(one.id)],

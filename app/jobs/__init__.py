@@ -18,7 +18,18 @@ from sqlalchemy.engine import make_url
 from app.transactions import db
 from config.settings import settings
 
-DOMAINS = ("enterprises", "housekeeping", "people", "pushes", "signups", "transfers")
+DOMAINS = (
+    "campaigns",
+    "certificates",
+    "enterprises",
+    "housekeeping",
+    "messages",
+    "people",
+    "pushes",
+    "reminders",
+    "signups",
+    "transfers",
+)
 
 jobs = procrastinate.App(connector=PsycopgConnector())
 _flask: list[Flask] = []

@@ -18,6 +18,7 @@ from app.workbooks import Column
 from app.workbooks.columns import Kind
 from models.agencies import Agency
 from models.audit import AuditEvent
+from models.campaigns import Campaign
 from models.checkins import Outcome
 from models.enterprises import Enterprise
 from models.financing import Bank
@@ -28,8 +29,13 @@ SUBJECTS: dict[str, str] = {
     "agencies": "帮扶机构",
     "attendance_certificates": "培训证明",
     "banks": "合作银行",
+    "campaigns": "群发",
+    "deliveries": "微信消息",
     "enterprises": "企业",
     "membership_requests": "加入申请",
+    "message_templates": "消息模板",
+    "notice_routes": "自动通知",
+    "sending_pauses": "暂停发送",
     "signups": "报名",
     "staff_accounts": "工作人员账号",
     "training_sessions": "培训场次",
@@ -40,7 +46,12 @@ SUBJECTS: dict[str, str] = {
 
 DETAILS: dict[str, str] = {
     "accepted": "有效",
+    "added": "新增",
+    "back": "恢复",
     "certificates": "证明数",
+    "changed": "更改",
+    "channel": "渠道",
+    "channels": "渠道",
     "client": "登录方式",
     "ended": "退出数",
     "enterprise": "企业",
@@ -48,6 +59,7 @@ DETAILS: dict[str, str] = {
     "failures": "连续失败次数",
     "fields": "修改项",
     "file": "文件",
+    "gone": "消失",
     "into": "并入",
     "invitation": "邀请",
     "kind": "种类",
@@ -64,6 +76,7 @@ DETAILS: dict[str, str] = {
     "to": "转给",
     "trainer": "讲师",
     "user_id": "用户",
+    "version": "版本",
     "was": "原报名",
     "what": "查看内容",
     "why": "缘由",
@@ -73,6 +86,7 @@ VALUES: dict[str, str] = {
     "added": "新增",
     "code_wrong": "动态口令或恢复码错误",
     "console": "管理后台",
+    "delivered": "已送达",
     "enrolled": "登记并签到",
     "exported": "导出",
     "known": "已有",
@@ -80,7 +94,10 @@ VALUES: dict[str, str] = {
     "owned": "企业自行维护",
     "password_wrong": "密码错误",
     "rejected": "未导入",
+    "sent_again": "再次发送",
     "staff_sign_in_failed": "密码错误",
+    "subscribe": "小程序订阅消息",
+    "template": "公众号模板消息",
     "unchanged": "无变化",
     "updated": "更新",
 }
@@ -88,6 +105,7 @@ _LABELS: dict[str, str] = {one.value: one.label for one in Outcome}
 NAMED: tuple[tuple[Any, Any], ...] = (
     (Agency, Agency.name),
     (Bank, Bank.name),
+    (Campaign, Campaign.name),
     (Enterprise, Enterprise.name),
     (StaffAccount, StaffAccount.login_name),
     (Training, Training.title),

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from math import ceil
 from typing import Any
@@ -15,23 +15,27 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app import audit, masks, outbox
+from app import audit, masks, notices, outbox
 from app.access import SYSTEM, Actor
 from app.certificates import CertificateFacts, attendance_certificate
 from app.errors import DomainError
+from app.outbox import Told
 from app.transactions import session, transaction
 from config.settings import settings
-from models.base import Base, new_id, now
+from models.base import new_id, now
 from models.checkins import AttendanceCertificate, Outcome, Scan
 from models.columns import new_code_number
 from models.signups import Signup, SignupState
-from models.trainings import Training, TrainingSession
+from models.trainings import Training, TrainingSession, TrainingState
 
 _ISSUE = (
     insert(AttendanceCertificate)
     .on_conflict_do_nothing(index_elements=["signup_id"])
-    .returning(AttendanceCertificate.user_id)
+    .returning(AttendanceCertificate.user_id, AttendanceCertificate.signup_id)
 )
+
+LATE = timedelta(days=30)
+"""How long after its end the attendance of a training may still be written down and earn a certificate."""
 
 
 @transaction("signups.read")
@@ -59,7 +63,7 @@ def _issue(_system: Actor, actor: Actor, signup_id: UUID) -> AttendanceCertifica
     # Two may ask at once: the sign-up's unique index lets one of them issue it.
     session().execute(_ISSUE, [_certificate(training, held, signup, attended)])
     audit.record(actor, "certificate.issued", signup)
-    outbox.notify(signup.attendee_user_id, *_ready(signup, training))
+    _tell_ready(training, [(signup.attendee_user_id, signup_id)])
     made = _of(signup_id)
     if made is None:
         raise DomainError("unavailable")
@@ -94,8 +98,39 @@ def _issue_earned(_system: Actor, actor: Actor, training_id: UUID) -> int:
     made = session().execute(_ISSUE, rows).all() if rows else []
     if made:
         audit.record(actor, "training.certificates_issued", training, certificates=len(made))
-        outbox.notify_many({row.user_id for row in made if row.user_id}, *_ready(training, training))
+        _tell_ready(training, [(row.user_id, row.signup_id) for row in made])
     return len(made)
+
+
+@transaction(None)
+def tell_earned(_actor: Actor, training_id: UUID) -> int:
+    """Tells those who earned the certificate of a training that is over, once; returns how many were new.
+
+    The certificate itself is issued when they ask for it, or when staff issue all of them.
+    """
+    training, held = _held(training_id)
+    if training.state != TrainingState.published or training.ends_at > now():
+        return 0
+    attended = (
+        select(func.count())
+        .where(Scan.signup_id == Signup.id, Scan.outcome == Outcome.accepted)
+        .scalar_subquery()
+    )
+    earned = select(Signup.attendee_user_id.label("user_id"), Signup.id.label("subject_id")).where(
+        Signup.training_id == training_id,
+        Signup.state == SignupState.confirmed,
+        Signup.attendee_user_id.is_not(None),
+        attended >= _needed(training, held),
+    )
+    return outbox.notify_found(earned, "certificate.ready", Signup.__tablename__, *_words(training))
+
+
+@transaction(None)
+def lately_ended(_actor: Actor) -> list[UUID]:
+    """Returns the trainings that ended not longer than LATE ago."""
+    ended = (Training.ends_at <= now(), Training.ends_at > now() - LATE)
+    found = select(Training.id).where(Training.state == TrainingState.published, *ended)
+    return list(session().execute(found).scalars())
 
 
 def _held(training_id: UUID) -> tuple[Training, Sequence[Any]]:
@@ -154,9 +189,16 @@ def _certificate(
     }
 
 
-def _ready(subject: Base, training: Training) -> tuple[str, Base, str, str]:
+def _tell_ready(training: Training, whose: Sequence[tuple[UUID | None, UUID]]) -> None:
+    title, body, facts = _words(training)
+    told = [Told(user_id, signup_id, body, facts) for user_id, signup_id in whose if user_id]
+    outbox.notify_each(told, "certificate.ready", Signup.__tablename__, title)
+
+
+def _words(training: Training) -> tuple[str, str, dict[str, str]]:
     body = f"“{training.title}”的培训证明可以下载了。"
-    return "certificate.ready", subject, "培训证明已生成", body
+    facts = notices.training_facts(training.title, training.starts_at, training.place)
+    return "培训证明可领取", body, facts
 
 
 def _of(signup_id: UUID) -> AttendanceCertificate | None:

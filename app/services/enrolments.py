@@ -29,8 +29,8 @@ def enrol(actor: Actor, training_id: UUID, enterprise: Any, attendee: Attendee) 
     Raises DomainError `not_found`, `enterprise_not_eligible`, `enterprise_seats_exceeded`,
     `training_full` or `attendee_duplicate`.
     """
-    wanted = select(Training.division_id, Training.title, Training.seats_per_enterprise)
-    training = session().execute(wanted.where(Training.id == training_id)).first()
+    wanted = (Training.division_id, Training.seats_per_enterprise, *seats.TOLD)
+    training = session().execute(select(*wanted).where(Training.id == training_id)).first()
     if training is None or actor.user_id is None:
         raise DomainError("not_found")
     enterprises.require_eligible(enterprise.state)
@@ -58,4 +58,5 @@ def enrol(actor: Actor, training_id: UUID, enterprise: Any, attendee: Attendee) 
     except IntegrityError:
         raise DomainError("attendee_duplicate") from None
     body = f"主办单位已登记您参加“{training.title}”。"
-    outbox.notify(signup.attendee_user_id, "signup.enrolled", signup, "已登记参训", body)
+    facts = seats.signup_facts(training, signup.attendee_name, signup.state)
+    outbox.notify(signup.attendee_user_id, "signup.enrolled", signup, "已登记参训", body, facts)

@@ -66,7 +66,7 @@ def merge(actor: Actor, keep_id: UUID, drop_id: UUID, taken: Collection[str], re
     audit.record(actor, "enterprise.merged", drop, into=str(keep_id), **detail)
     body = f"“{drop.name}”（{drop.credit_code}）已并入“{keep.name}”（{keep.credit_code}）：{reason}"
     for owner in told:
-        memberships.tell(owner, "enterprise.merged", keep, "企业已合并", body)
+        memberships.tell(owner, "enterprise.merged", keep, "企业已合并", body, reason=reason)
     outbox.defer("enterprises.finish_merge", at=now() + AFTERWARDS, enterprise_id=str(drop_id))
     return kept
 

@@ -53,7 +53,7 @@ def _owner(text: str) -> bool:
     return text == "yes"
 
 
-def _industry(text: str) -> list[str]:
+def industries(text: str) -> list[str]:
     """Returns the patterns of the codes that are meant by a code, with or without its letter, or a name."""
     code = "".join(text.upper().split())
     known = reference.industries(SYSTEM)
@@ -89,7 +89,7 @@ _FILTERS = (
         hint="成员或参训人，11 位",
     ),
     Filter(
-        "industry", "行业", in_divisions(Enterprise.industry_code, "industry"), _industry, hint="C36 或 汽车"
+        "industry", "行业", in_divisions(Enterprise.industry_code, "industry"), industries, hint="C36 或 汽车"
     ),
     choice("size_class", "规模", Enterprise.size_class, SizeClass),  # type: ignore[arg-type]
     division("division", "所属辖区", Enterprise.division_id),

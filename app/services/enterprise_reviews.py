@@ -78,7 +78,7 @@ def send_back(actor: Actor, enterprise_id: UUID, reason: str) -> Enterprise:
     enterprise = _move(enterprise_id, EnterpriseState.returned, state_reason=_require(reason))
     audit.record(actor, "enterprise.returned", enterprise, reason=reason)
     body = f"“{enterprise.name}”的登记信息需要完善：{reason}"
-    _tell(enterprise, "enterprise.returned", "企业登记被退回完善", body)
+    _tell(enterprise, "enterprise.returned", "企业登记被退回完善", body, reason=reason)
     return enterprise
 
 
@@ -87,7 +87,8 @@ def refuse(actor: Actor, enterprise_id: UUID, reason: str) -> Enterprise:
     """Refuses an enterprise for good; raises DomainError `reason_required`, `not_found`, IllegalMove."""
     enterprise = _move(enterprise_id, EnterpriseState.refused, state_reason=_require(reason))
     audit.record(actor, "enterprise.refused", enterprise, reason=reason)
-    _tell(enterprise, "enterprise.refused", "企业登记未通过审核", f"“{enterprise.name}”未通过审核：{reason}")
+    body = f"“{enterprise.name}”未通过审核：{reason}"
+    _tell(enterprise, "enterprise.refused", "企业登记未通过审核", body, reason=reason)
     return enterprise
 
 
@@ -133,5 +134,5 @@ def _move(enterprise_id: UUID, target: EnterpriseState, **values: Any) -> Enterp
     return moved
 
 
-def _tell(enterprise: Enterprise, kind: str, title: str, body: str) -> None:
-    memberships.tell(memberships.owner(SYSTEM, enterprise.id), kind, enterprise, title, body)
+def _tell(enterprise: Enterprise, kind: str, title: str, body: str, **more: str) -> None:
+    memberships.tell(memberships.owner(SYSTEM, enterprise.id), kind, enterprise, title, body, **more)

@@ -57,7 +57,8 @@ def request(actor: Actor, code: str, note: str | None) -> MembershipRequest:
     made = _ask(enterprise, enterprises.signed_in(actor), note)
     audit.record(actor, "membership.requested", made)
     body = f"有人申请加入“{enterprise.name}”，请核实后处理。"
-    outbox.notify(owner, "membership.requested", made, "新的加入申请", body)
+    facts = {"enterprise": enterprise.name}
+    outbox.notify(owner, "membership.requested", made, "新的加入申请", body, facts)
     return made
 
 
@@ -225,11 +226,15 @@ def settle(enterprise_id: UUID, user_id: UUID) -> None:
 
 def _tell_approved(actor: Actor, answered: MembershipRequest, body: str) -> None:
     audit.record(actor, "membership.approved", answered, enterprise_id=str(answered.enterprise_id))
-    told = body.format(name=enterprises.find(answered.enterprise_id).name)
-    outbox.notify(answered.user_id, "membership.approved", answered, "加入申请已通过", told)
+    name = enterprises.find(answered.enterprise_id).name
+    facts = {"enterprise": name}
+    told = body.format(name=name)
+    outbox.notify(answered.user_id, "membership.approved", answered, "加入申请已通过", told, facts)
 
 
 def _tell_refused(actor: Actor, answered: MembershipRequest) -> None:
     audit.record(actor, "membership.refused", answered, enterprise_id=str(answered.enterprise_id))
-    told = f"您加入“{enterprises.find(answered.enterprise_id).name}”的申请未获同意。"
-    outbox.notify(answered.user_id, "membership.refused", answered, "加入申请未获同意", told)
+    name = enterprises.find(answered.enterprise_id).name
+    facts = {"enterprise": name}
+    told = f"您加入“{name}”的申请未获同意。"
+    outbox.notify(answered.user_id, "membership.refused", answered, "加入申请未获同意", told, facts)

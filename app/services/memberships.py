@@ -192,6 +192,11 @@ def void_invitations(_actor: Actor, enterprise_id: UUID) -> None:
     )
 
 
-def tell(user_id: UUID | None, kind: str, enterprise: Enterprise, title: str, body: str) -> None:
-    """Leaves a notice about an enterprise; the same may happen again, and each time is news."""
-    outbox.notify(user_id, kind, enterprise, title, body, once=f"{now():%Y%m%d%H%M%S%f}")
+def tell(user_id: UUID | None, kind: str, enterprise: Enterprise, title: str, body: str, **more: str) -> None:
+    """Leaves a notice about an enterprise; the same may happen again, and each time is news.
+
+    Args:
+        more: what the kind tells beside the enterprise's name.
+    """
+    facts = {"enterprise": enterprise.name, **more}
+    outbox.notify(user_id, kind, enterprise, title, body, facts, once=f"{now():%Y%m%d%H%M%S%f}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 
-from app.access import Actor
+from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.pagination import Listing, Page
+from app.services import notice_truth
 from app.transactions import session, transaction
 from models.base import now
 from models.messages import Notice
@@ -16,11 +18,13 @@ from models.messages import Notice
 _INBOX = Listing(
     select(
         Notice.id,
+        Notice.user_id,
         Notice.kind,
         Notice.title,
         Notice.body,
         Notice.subject_type,
         Notice.subject_id,
+        Notice.facts,
         Notice.created_at,
         Notice.read_at,
     ),
@@ -31,8 +35,16 @@ _INBOX = Listing(
 
 @transaction("messages.read")
 def inbox(_actor: Actor, cursor: str | None, limit: int) -> Page:
-    """Returns the notices left for the person, newest first."""
-    return _INBOX.page(cursor, limit)
+    """Returns the notices left for the person, newest first, each with why it is `outdated`, if it is."""
+    page = _INBOX.page(cursor, limit)
+    why = notice_truth.untrue(SYSTEM, page.items)
+    return Page([_shown(notice, why.get(notice.id)) for notice in page.items], page.next)
+
+
+def _shown(notice: Any, outdated: str | None) -> dict[str, Any]:
+    told: dict[str, Any] = notice._asdict()
+    del told["user_id"], told["facts"]
+    return told | {"outdated": outdated}
 
 
 @transaction("messages.read")
@@ -43,6 +55,13 @@ def unread(_actor: Actor) -> int:
         .execute(select(func.count()).select_from(Notice).where(Notice.read_at.is_(None)))
         .scalar_one()
     )
+
+
+@transaction("messages.read")
+def read_all(_actor: Actor) -> int:
+    """Marks every notice left so far as read, and returns how many were not."""
+    unread = update(Notice).where(Notice.read_at.is_(None)).values(read_at=now())
+    return len(session().execute(unread.returning(Notice.id)).all())
 
 
 @transaction("messages.read")

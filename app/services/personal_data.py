@@ -11,20 +11,35 @@ from sqlalchemy import delete, select, update
 from app import audit, outbox
 from app.access import Actor
 from app.errors import DomainError
-from app.services import people, reference
+from app.services import followers, people, reference
 from app.transactions import session, transaction
 from models.base import now
 from models.checkins import AttendanceCertificate
 from models.crypto import keyring
+from models.deliveries import Delivery
 from models.enterprises import MembershipRequest
 from models.lifecycle import move
 from models.messages import Notice
 from models.people import Consent, RecoveryCode, RoleGrant, SignIn, StaffAccount, User, UserState
 from models.requests import IdempotencyKey
 from models.signups import Signup
+from models.subscriptions import Subscription, SubscriptionAnswer
 
 CLOSING = timedelta(days=7)
 """How long a closure may be taken back; well inside the 15 working days that the law allows."""
+
+_OWN: tuple[Any, ...] = (
+    RoleGrant,
+    RecoveryCode,
+    StaffAccount,
+    Delivery,
+    Notice,
+    Subscription,
+    SubscriptionAnswer,
+    IdempotencyKey,
+    MembershipRequest,
+)
+"""What goes with the account; deliveries before the notices that they are of."""
 
 
 @transaction("people.self")
@@ -78,12 +93,13 @@ def close_account(actor: Actor, user_id: UUID, *, at_once: bool = False) -> None
     if user.state == UserState.closed or not (due or at_once):
         return
     move(user, UserState.closed)
+    followers.forget(actor, unionid=user.unionid)
     user.name = user.phone = user.phone_index = user.mp_openid = user.unionid = user.closing_at = None
     people.end_sign_ins(user.id, "closed")
     session().execute(
         update(StaffAccount).where(StaffAccount.wechat_user_id == user.id).values(wechat_user_id=None)
     )
-    for model in (RoleGrant, RecoveryCode, StaffAccount, Notice, IdempotencyKey, MembershipRequest):
+    for model in _OWN:
         session().execute(delete(model).where(model.user_id == user.id))
     for signup_id in session().execute(select(Signup.id).where(Signup.attendee_user_id == user.id)).scalars():
         session().execute(
@@ -97,6 +113,10 @@ def close_account(actor: Actor, user_id: UUID, *, at_once: bool = False) -> None
             )
         )
         session().execute(delete(AttendanceCertificate).where(AttendanceCertificate.signup_id == signup_id))
+        # Who signed them up was told of them by name.
+        whom = select(Signup.created_by).where(Signup.id == signup_id).scalar_subquery()
+        told = (Notice.user_id == whom, Notice.subject_id == signup_id)
+        session().execute(update(Notice).where(*told).values(facts=None))
     audit.record(actor, "user.closed", user)
 
 
@@ -154,6 +174,9 @@ def export(actor: Actor) -> dict[str, Any]:
             Signup.created_at,
         ),
         "messages": rows(Notice, Notice.title, Notice.body, Notice.created_at, Notice.read_at),
+        "subscription_answers": rows(
+            SubscriptionAnswer, SubscriptionAnswer.answer, SubscriptionAnswer.answered_at
+        ),
     }
 
 

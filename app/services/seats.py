@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app import outbox
+from app import notices, outbox
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.prepared import Prepared
@@ -62,6 +62,10 @@ _TAKE_OF_ENTERPRISE = Prepared(
         where=EnterpriseSeats.taken + _n <= bindparam("limit"),
     ).returning(EnterpriseSeats.taken)
 )
+
+
+TOLD = (Training.title, Training.starts_at, Training.place)
+"""What notices tell of a training, for those who select its columns."""
 
 
 def take_of_enterprise(
@@ -195,26 +199,43 @@ def seat(training: Training, signup: Signup, title: str) -> None:
     """Confirms a seated sign-up, or puts it before the staff where the training needs approval."""
     move(signup, SignupState.pending if training.needs_approval else SignupState.confirmed)
     signup.offer_expires_at = None
-    tell(signup, "signup.promoted", title, f"您报名的“{training.title}”{signup.state.label}。")
+    tell(training, signup, "signup.promoted", title, f"您报名的“{training.title}”{signup.state.label}。")
 
 
 def _offer(training: Training, signup: Signup, minutes: int) -> None:
     move(signup, SignupState.offered)
     signup.offer_expires_at = min(now() + timedelta(minutes=minutes), training.starts_at)
     outbox.defer("signups.expire_offers", at=signup.offer_expires_at, training_id=str(training.id))
-    deadline = f"{signup.offer_expires_at:%m月%d日 %H:%M}"
+    deadline = notices.when(signup.offer_expires_at)
     tell(
+        training,
         signup,
         "signup.offered",
         "候补名额待确认",
         f"“{training.title}”有名额了，请在 {deadline} 前确认，逾期名额将给下一位。",
+        deadline=deadline,
     )
 
 
-def tell(signup: Signup, kind: str, title: str, body: str) -> None:
-    """Leaves a notice for who signed up and, where that is somebody else, for the attendee."""
-    for user_id in {signup.created_by, signup.attendee_user_id}:
-        outbox.notify(user_id, kind, signup, title, body, once=str(signup.state))
+def tell(training: Training, signup: Signup, kind: str, title: str, body: str, **more: str) -> None:
+    """Leaves a notice for who signed up and, where that is somebody else, for the attendee.
+
+    Args:
+        more: what the kind tells beside the training, the attendee and the state.
+    """
+    people = {user_id for user_id in (signup.created_by, signup.attendee_user_id) if user_id}
+    facts = signup_facts(training, signup.attendee_name, signup.state) | more
+    outbox.notify_many(people, kind, signup, title, body, facts, once=str(signup.state))
+
+
+def signup_facts(training: Any, attendee: str, state: SignupState) -> dict[str, str]:
+    """Returns what every notice about a sign-up tells of it.
+
+    Args:
+        training: has title, starts_at and place.
+    """
+    about = notices.training_facts(training.title, training.starts_at, training.place)
+    return {**about, "attendee": attendee, "state": state.label}
 
 
 @transaction(None)
@@ -232,7 +253,8 @@ def expire_offers(_actor: Actor, training_id: UUID) -> None:
     still = overdue.where(Signup.enterprise_id.in_(enterprises)).order_by(Signup.id)
     for signup in session().execute(still).scalars().all():
         move_signup(training, signup, SignupState.expired)
-        tell(signup, "signup.expired", "候补名额已失效", f"“{training.title}”的候补名额逾期未确认，已失效。")
+        body = f"“{training.title}”的候补名额逾期未确认，已失效。"
+        tell(training, signup, "signup.expired", "候补名额已失效", body)
 
 
 @transaction(None)
@@ -275,4 +297,5 @@ def cancel_all(_actor: Actor, training_id: UUID, reason: str) -> None:
         training,
         "培训取消",
         f"“{training.title}”已取消：{reason}",
+        notices.training_facts(training.title, training.starts_at, training.place) | {"reason": reason},
     )

@@ -65,6 +65,7 @@ def move(actor: Actor, signup_id: UUID, to: UUID) -> Signup:
     audit.record(actor, "signup.moved", signup, to=str(moved.id))
     audit.record(actor, "signup.moved_here", moved, was=str(signup.id))
     seats.tell(
+        target,
         moved,
         "signup.moved",
         "培训已调整",
@@ -116,7 +117,8 @@ def to_head(actor: Actor, signup_id: UUID, reason: str) -> Signup:
     )
     session().refresh(signup)
     audit.record(actor, "signup.moved_to_head", signup, reason=reason)
-    seats.tell(signup, "signup.moved_to_head", "候补次序提前", f"您在“{training.title}”的候补已排到第一位。")
+    body = f"您在“{training.title}”的候补已排到第一位。"
+    seats.tell(training, signup, "signup.moved_to_head", "候补次序提前", body)
     return signup
 
 

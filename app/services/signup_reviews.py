@@ -50,10 +50,12 @@ def _decide(
     signup.state_reason = reason
     because = f"原因：{reason}" if reason else ""
     seats.tell(
+        training,
         signup,
         f"signup.{target}",
         f"报名{target.label}",
         f"您报名的“{training.title}”{target.label}。{because}",
+        **({"reason": reason} if reason else {}),
     )
     audit.record(actor, f"signup.{target}", signup, reason=reason)
     return signup

@@ -10,9 +10,10 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from app import audit
+from app import audit, outbox
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
+from app.outbox import Told
 from app.pagination import Listing, Page
 from app.prepared import Prepared
 from app.services import enterprises, people, seats
@@ -30,10 +31,10 @@ _GROUNDS = Prepared(
         Training.state,
         Training.opens_at,
         Training.closes_at,
-        Training.starts_at,
         Training.open_to,
         Training.seats_per_enterprise,
         Training.needs_approval,
+        *seats.TOLD,
         Enterprise.state.label("enterprise_state"),
         Enterprise.division_id.label("enterprise_division"),
         Enterprise.name.label("enterprise_name"),
@@ -59,12 +60,16 @@ class Attendee:
 def sign_up(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees: list[Attendee]) -> list[Any]:
     """Signs people of one enterprise up for a training: all of them or none (notice 二（一）).
 
-    Returns the sign-ups: seated, or all of them on the waiting list when the training is full.
+    Returns the sign-ups: seated, or all of them on the waiting list when the training is full. The actor
+    and the attendees are told that they were received, and what comes next.
     Raises DomainError `training_not_open`, `signup_window_not_open`, `signup_window_closed`,
     `training_started`, `division_not_invited`, `enterprise_not_eligible`, `enterprise_seats_exceeded`,
     `seats_insufficient` or `attendee_duplicate`.
     """
-    return enter(actor, training_id, enterprise_id, attendees)
+    grounds = grounds_of(actor, training_id, enterprise_id)
+    rows = enter(actor, training_id, enterprise_id, attendees, grounds)
+    _tell_received(grounds, rows)
+    return rows
 
 
 def enter(
@@ -72,11 +77,11 @@ def enter(
     training_id: UUID,
     enterprise_id: UUID,
     attendees: list[Attendee],
+    grounds: Any,
     *,
     on_behalf: bool = False,
 ) -> list[Any]:
-    """Does what `sign_up` says, in the act that is under way."""
-    grounds = grounds_of(actor, training_id, enterprise_id)
+    """Does what `sign_up` says, in the act that is under way; whom to tell is left to it."""
     check_open(grounds)
     indexes = [keyring().blind_index(attendee.phone) for attendee in attendees]
     if len(set(indexes)) < len(indexes):
@@ -117,6 +122,37 @@ def enter(
         for place, (attendee, index) in enumerate(zip(attendees, indexes, strict=True))
     ]
     return [insert_signup(row) for row in made]
+
+
+_RECEIVED = {
+    SignupState.confirmed: ("报名成功", "已通过，请准时参加。"),
+    SignupState.pending: ("报名已收到", "已收到，待主办单位审核，结果会另行通知。"),
+    SignupState.waiting: ("已进入候补", "已收到。名额已满，现为候补，有名额时会另行通知。"),
+}
+
+
+def _tell_received(grounds: Any, rows: list[dict[str, Any]]) -> None:
+    """Tells who signed up of the whole party, and each attendee of their own place."""
+    first = rows[0]
+    title, what = _RECEIVED[first["state"]]
+    party = f"{first['attendee_name']}等{len(rows)}人" if len(rows) > 1 else first["attendee_name"]
+    body = f"“{grounds.title}”的报名{what}"
+
+    def told(user_id: UUID, row: dict[str, Any], attendee: str) -> Told:
+        return Told(user_id, row["id"], body, seats.signup_facts(grounds, attendee, row["state"]))
+
+    made_by = first["created_by"]
+    others = [row for row in rows if row["attendee_user_id"] not in (None, made_by)]
+    outbox.notify_each(
+        [
+            told(made_by, first, party),
+            *(told(row["attendee_user_id"], row, row["attendee_name"]) for row in others),
+        ],
+        "signup.received",
+        Signup.__tablename__,
+        title,
+        once=str(first["state"]),
+    )
 
 
 def insert_signup(values: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app import outbox
+from app import notices, outbox
 from app.access import SYSTEM, Actor
+from app.outbox import Told
 from app.services import memberships, signups
 from app.services.signups import Attendee
 from app.transactions import session, transaction
@@ -16,7 +17,6 @@ from models import credit_code
 from models.enterprises import Enterprise, EnterpriseState
 from models.people import RoleGrant
 from models.signups import Signup
-from models.trainings import Training
 
 
 @transaction("signups.review")
@@ -35,21 +35,23 @@ def sign_up_for(actor: Actor, training_id: UUID, enterprise_id: UUID, attendees:
     Training and enterprise are of the actor's divisions. The enterprise's members and the attendees are
     told. Raises what `signups.sign_up` raises.
     """
-    rows = signups.enter(actor, training_id, enterprise_id, attendees, on_behalf=True)
-    _tell_of_it(SYSTEM, enterprise_id, rows)
+    grounds = signups.grounds_of(actor, training_id, enterprise_id)
+    rows = signups.enter(actor, training_id, enterprise_id, attendees, grounds, on_behalf=True)
+    _tell_of_it(SYSTEM, enterprise_id, grounds, rows)
     return rows
 
 
 @transaction(None)
-def _tell_of_it(_actor: Actor, enterprise_id: UUID, rows: list[Any]) -> None:
+def _tell_of_it(_actor: Actor, enterprise_id: UUID, grounds: Any, rows: list[Any]) -> None:
     members = select(RoleGrant.user_id).where(*memberships.of(enterprise_id))
     told = set(session().execute(members).scalars()) | {row["attendee_user_id"] for row in rows}
-    found = select(Signup, Training.title).join(Training, Training.id == Signup.training_id)
-    first, title = session().execute(found.where(Signup.id == rows[0]["id"])).one()
-    outbox.notify_many(
-        told - {None},
+    first, state = rows[0]["id"], rows[0]["state"].label
+    body = f"“{grounds.title}”已由主办单位代为报名 {len(rows)} 人，当前{state}。"
+    facts = notices.training_facts(grounds.title, grounds.starts_at, grounds.place)
+    facts |= {"people": f"{len(rows)}人", "state": state}
+    outbox.notify_each(
+        [Told(user_id, first, body, facts) for user_id in told - {None}],
         "signup.made_for",
-        first,
+        Signup.__tablename__,
         "主办单位已代为报名",
-        f"“{title}”已由主办单位代为报名 {len(rows)} 人，当前{first.state.label}。",
     )

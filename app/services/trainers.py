@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 
-from app import audit, outbox
+from app import audit, notices, outbox
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.services import people, roles
@@ -34,7 +34,8 @@ def assign(actor: Actor, training_id: UUID, phone: str) -> Any:
     if _grant(SYSTEM, training_id, user_id, actor.user_id):
         audit.record(actor, "training.trainer_assigned", training, trainer=str(user_id))
         told = f"您被安排担任“{training.title}”的讲师/签到员，{training.starts_at:%Y-%m-%d %H:%M} 开始。"
-        outbox.notify(user_id, "training.trainer_assigned", training, "培训工作安排", told)
+        facts = notices.training_facts(training.title, training.starts_at, training.place)
+        outbox.notify(user_id, "training.trainer_assigned", training, "培训工作安排", told, facts)
     return next(trainer for trainer in _trainers(SYSTEM, training_id) if trainer.user_id == user_id)
 
 

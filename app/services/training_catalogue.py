@@ -100,6 +100,7 @@ _DETAIL = select(
     Training.cancel_deadline,
     Training.offer_minutes,
     Training.certificate_percent,
+    Training.remind_before,
     Training.state_reason,
     Training.revision,
     Training.created_at,

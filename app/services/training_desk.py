@@ -149,7 +149,8 @@ def _detail(detail: dict[str, Any]) -> str:
     """What a person reads of an audit row's facts: the fields that changed, how many people."""
     parts = []
     if fields := detail.get("fields"):
-        named = {column.key: column.comment for column in Training.__table__.columns} | {"sessions": "场次"}
+        named = {column.key: column.comment for column in Training.__table__.columns}
+        named |= {"sessions": "场次", "remind_before": "开始前的提醒"}
         changed = [named.get(name) or "" for name in fields if name not in ("starts_at", "ends_at")]
         parts.append("修改了" + "、".join(filter(None, changed)))
     if people := detail.get("people"):

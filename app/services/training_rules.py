@@ -14,7 +14,7 @@ from sqlalchemy import String
 
 from app.errors import DomainError
 from models.base import now
-from models.trainings import LIMITS, Audience, Mode, Provider, Training, TrainingSession
+from models.trainings import LIMITS, REMIND_BEFORE, Audience, Mode, Provider, Training, TrainingSession
 
 CHECKIN_BEFORE = timedelta(minutes=60)
 """How long before its start check-in to a session opens, unless said otherwise."""
@@ -38,7 +38,7 @@ REQUIRED = (
 # What may still change when people have signed up.
 CHANGEABLE = frozenset(
     {"title", "description", "place", "online_url", "capacity", "opens_at", "closes_at", "sessions"}
-    | set(DEADLINES)
+    | {"remind_before", *DEADLINES}
 )
 
 Values = dict[str, Any]
@@ -50,7 +50,8 @@ _HTTPS = re.compile(r"https://[^\s/]+\.[^\s/]+\S*", re.IGNORECASE)
 def complete(given: Values) -> Values:
     """Returns the training with its defaults filled in and its start and end derived from the sessions."""
     values: Values = {"description": "", "place": None, "online_url": None, "needs_approval": False}
-    values |= {"offer_minutes": None, "certificate_percent": 100, **given}
+    values |= {"offer_minutes": None, "certificate_percent": 100, "remind_before": REMIND_BEFORE, **given}
+    values["remind_before"] = sorted(set(values["remind_before"]), reverse=True)
     for name in DEADLINES:
         values[name] = values.get(name) or values.get("closes_at")
     values["open_to"] = sorted(set(values.get("open_to") or [values.get("division_id")]) - {None})
@@ -93,6 +94,7 @@ def suggestion(division_id: str | None, organiser: str) -> Values:
         "capacity": 50,
         "seats_per_enterprise": 2,
         "certificate_percent": 100,
+        "remind_before": REMIND_BEFORE,
         "opens_at": now().replace(second=0, microsecond=0),
         "closes_at": (starts - timedelta(days=1)).replace(hour=18),
         "sessions": [{"starts_at": starts, "ends_at": starts + timedelta(hours=3)}],
@@ -134,6 +136,19 @@ def _check_sizes(values: Values, problems: Problems) -> None:
         size = len(values["sessions"]) if name == "sessions" else values.get(name)
         if size is not None and not low <= size <= high:
             problems[name].append(f"应在 {low} 与 {high} 之间")
+    least, most = LIMITS["lead_minutes"]
+    if any(not least <= lead <= most for lead in values["remind_before"]):
+        problems["remind_before"].append(f"应在开始前 {lead_text(least)}至 {lead_text(most)}之间")
+    if len(values["remind_before"]) > LIMITS["reminders"][1]:
+        problems["remind_before"].append(f"最多 {LIMITS['reminders'][1]} 次")
+
+
+def lead_text(minutes: int) -> str:
+    """Returns how long before a session a reminder comes, in the largest unit that fits."""
+    for size, unit in ((1440, "天"), (60, "小时")):
+        if minutes % size == 0:
+            return f"{minutes // size} {unit}"
+    return f"{minutes} 分钟"
 
 
 def _check_lengths(model: Any, values: Values, prefix: str, problems: Problems) -> None:

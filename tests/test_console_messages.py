@@ -1,0 +1,147 @@
+"""The pages of templates, routes and the state of sending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app import masks
+from app.notices import KINDS
+from models.deliveries import Delivery, DeliveryState, SendingPause
+from models.message_templates import Channel, MessageTemplate, TemplateState, TemplateUse
+from tests.builders import World
+from tests.console_client import Desk, desk, text_of
+from tests.phones import Phones
+from tests.template_builders import fresh_template, route, unroute
+from tests.test_pushes import Told
+
+ROUTE = "/console/messages/routes/signup.confirmed"
+
+
+@pytest.fixture
+def app(app_with_platform: Flask) -> Flask:
+    """Templates are asked for on the simulated platform."""
+    return app_with_platform
+
+
+@pytest.fixture
+def city(world: World) -> Iterator[Desk]:
+    """A desk of the city, and every kind of notice in the inbox alone."""
+    unroute(world)
+    yield desk(world, "city_staff", "js.xz")
+    unroute(world)
+
+
+@pytest.fixture
+def county(world: World) -> Desk:
+    return desk(world, "county_staff")
+
+
+def test_templates_are_synchronised_and_looked_at(
+    world: World, city: Desk, county: Desk, platform: Phones
+) -> None:
+    said = text_of(city.follow(city.post("/console/messages/templates/synchronise")))
+    assert "小程序订阅消息已同步" in said and "公众号模板消息已同步" in said
+    listed = text_of(county.get("/console/messages/templates", size=200))
+    assert "培训开始提醒" in listed and "立即同步" not in listed
+    assert county.post("/console/messages/templates/synchronise").status_code == 403
+    platform.fails("/wxaapi/newtmpl/gettemplate", "errcode", value=48001)
+    said = text_of(city.follow(city.post("/console/messages/templates/synchronise")))
+    assert "小程序订阅消息没有同步：微信账号或接口配置有误" in said and "公众号模板消息已同步" in said
+    with world.session() as session:
+        found = select(MessageTemplate).where(MessageTemplate.title == "培训开始提醒")
+        template = session.execute(found).scalars().first()
+    shown = text_of(county.get(f"/console/messages/templates/{template.id}"))
+    assert "课程名称 thing1 thing" in shown and "没有自动通知使用" in shown
+
+
+def test_a_changed_template_is_confirmed(world: World, city: Desk, county: Desk) -> None:
+    template = fresh_template(world, title="面目一新", state=TemplateState.changed, version=2)
+    route(world, "signup.confirmed", template)
+    url = f"/console/messages/templates/{template.id}"
+    assert "已核对，继续使用" in text_of(city.get(url))
+    assert "已核对，继续使用" not in text_of(county.get(url))
+    assert "有 1 个正在使用的模板" in text_of(city.get("/console/messages/sending"))
+    with world.session() as session:
+        session.get(TemplateUse, ("signup.confirmed", Channel.subscribe)).fields = {"thing1": "x"}
+    assert "请先修改使用它的消息设置：报名已通过" in text_of(city.follow(city.post(f"{url}/confirm")))
+    route(world, "signup.confirmed", template)
+    assert "已核对，等待中的消息将继续发送" in text_of(city.follow(city.post(f"{url}/confirm")))
+    assert "有 1 个正在使用的模板" not in text_of(city.get("/console/messages/sending"))
+
+
+def test_a_route_is_changed_with_what_is_proposed(world: World, city: Desk, county: Desk) -> None:
+    template = fresh_template(world, title="审核结果通知")
+    listed = text_of(county.get("/console/messages/routes"))
+    assert all(kind.label in listed for kind in KINDS.values())
+    assert "修改发送方式" not in text_of(county.get(ROUTE))
+    assert county.get(f"{ROUTE}/change").status_code == 403
+    # a template is picked: nothing is saved, and its fields are filled in as proposed
+    picked = {"subscribe.template_id": str(template.id), "choose": "subscribe", "first": "subscribe"}
+    page = city.post(f"{ROUTE}/change", **picked)
+    assert page.status_code == 200
+    html = page.get_data(as_text=True)
+    for name, text in (("thing1", "{training}"), ("phrase2", "{state}"), ("time3", "{time}")):
+        assert f'value="{text}"' in html and f'name="subscribe.{name}"' in html
+    assert text_of(city.get(ROUTE)).count("审核结果通知") == 0
+    # what is wrong stays on the page, at its field
+    typed = {
+        "subscribe.template_id": str(template.id),
+        "subscribe.thing1": "{teacher}",
+        "subscribe.phrase2": "{state}",
+        "subscribe.time3": "",
+        "first": "subscribe",
+        "next_when_refused": "1",
+    }
+    refused = city.post(f"{ROUTE}/change", **typed)
+    assert refused.status_code == 422
+    assert "没有变量 {teacher}" in text_of(refused) and "没有填写" in text_of(refused)
+    typed |= {"subscribe.thing1": "{training}（请准时）", "subscribe.time3": "{time}"}
+    shown = city.follow(city.post(f"{ROUTE}/change", **typed))
+    assert "“报名已通过”的发送方式已保存" in text_of(shown)
+    assert "质量管理体系内审员培训" in text_of(shown) and "已缩短" in text_of(shown)
+    # and away again
+    city.post(f"{ROUTE}/change", first="subscribe")
+    assert "仅小程序站内消息" in text_of(city.get(ROUTE))
+
+
+def test_the_phone_is_drawn_while_one_types(world: World, city: Desk) -> None:
+    template = fresh_template(world, title="审核结果通知")
+    typed = {"subscribe.template_id": str(template.id), "subscribe.thing1": "关于{training}的长长的一个名称"}
+    drawn = text_of(city.post(f"{ROUTE}/phone", **typed))
+    assert "审核结果通知" in drawn and "已缩短，原文：关于质量管理体系内审员培训" in drawn
+    assert "（未填） 没有填写" in drawn
+    assert "只进小程序站内消息" in text_of(city.post(f"{ROUTE}/phone"))
+    assert city.get("/console/messages/routes/signup.eaten").status_code == 403
+
+
+def test_sending_that_was_paused_is_resumed(world: World, city: Desk, county: Desk) -> None:
+    template = fresh_template(world, title="被停用的模板")
+    with world.session() as session:
+        pause = SendingPause(
+            channel=Channel.subscribe, template_id=template.id, errcode=43107, reason="模板被平台停用"
+        )
+        session.add(pause)
+    shown = text_of(county.get("/console/messages/sending"))
+    assert "被停用的模板" in shown and "模板被平台停用" in shown and "恢复发送" not in shown
+    assert county.post(f"/console/messages/pauses/{pause.id}/lift").status_code == 403
+    assert "已恢复发送" in text_of(city.follow(city.post(f"/console/messages/pauses/{pause.id}/lift")))
+    assert "被停用的模板" not in text_of(city.get("/console/messages/sending"))
+
+
+def test_what_became_of_automatic_notices_is_listed_and_settled(
+    app: Flask, world: World, city: Desk, county: Desk
+) -> None:
+    told = Told(app, world, Channel.subscribe, state=DeliveryState.unknown)
+    with world.session() as session:
+        session.get(Delivery, told.first.id).division_id = "js.xz"
+    listed = city.get("/console/messages/sending/automatic", state="unknown", size=200)
+    assert f"报名已通过 {masks.name('王小明')} 结果不明" in text_of(listed)
+    assert str(told.first.id) in listed.get_data(as_text=True)
+    assert str(told.first.id) not in county.get("/console/messages/sending/automatic").get_data(as_text=True)
+    resolved = city.post(f"/console/deliveries/{told.first.id}/resolve", outcome="delivered")
+    assert "已记为送达" in text_of(city.follow(resolved))
+    assert told.state()[0] == DeliveryState.delivered
