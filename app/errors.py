@@ -164,6 +164,9 @@ ERRORS: dict[str, tuple[int, str]] = {
     "campaign_incomplete": (422, "内容还不完整，请按提示补充"),
     "campaign_nothing_to_retry": (409, "没有因暂时原因失败、可以重试的消息"),
     "campaign_without_wechat": (409, "您的账号还没有绑定微信，请先在“我的账号”中绑定，再发送测试"),
+    # assistance cases
+    "case_state": (409, "项目处于“{state}”，不能进行此项操作"),
+    "correction_open": (409, "正等待企业补正，答复或收回后再办理"),
     # check-ins
     "hall_code_invalid": (422, "现场签到码无效或已过期，请扫描屏幕上最新的码"),
     "ticket_unavailable": (409, "报名{state}，暂无签到码"),

@@ -17,6 +17,7 @@ from app.transactions import session, transaction
 from config.settings import ROOT
 from models.agencies import Agency
 from models.base import now
+from models.cases import StepDeadline
 from models.financing import Bank
 from models.reference import Division, Document, Industry, SizeRuleRow
 
@@ -32,6 +33,7 @@ def load(_actor: Actor) -> dict[str, int]:
         (Division, _read("divisions.json")["divisions"]),
         (Industry, _read("industries.json")["industries"]),
         (SizeRuleRow, [{**rules, **rule, "size_class": rule["class"]} for rule in rules["rules"]]),
+        (StepDeadline, _read("step-deadlines.json")["deadlines"]),
         (Document, [{**document, "kind": kind, "content": document} for kind, document in documents]),
     ]
     return {model.__tablename__: _replace(model, list(rows)) for model, rows in sources}
