@@ -39,7 +39,7 @@ def agency(world: World, **changes: Any) -> Agency:
 
 
 def expert(world: World, of: Agency, *, person: Person | None = None, **changes: Any) -> Expert:
-    """An expert of the agency; with a person, bound to them: they hold the agency's grant elsewhere."""
+    """An expert of the agency; with a person, bound to them: who holds the agency's role already."""
     values: dict[str, Any] = {
         "agency_id": of.id,
         "name": "陈专家",
