@@ -10,7 +10,17 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Identity, Numeric, Text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    Numeric,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -23,6 +33,23 @@ LIMITS = {
     "score": (0, 100),
     "year": (2020, 2100),
 }
+
+
+class Scheme(Labelled):
+    """认证领域: what an agency certifies, and what an enterprise may aim at."""
+
+    qms = "qms", "质量管理体系"
+    ems = "ems", "环境管理体系"
+    ohsms = "ohsms", "职业健康安全管理体系"
+    enms = "enms", "能源管理体系"
+    fsms = "fsms", "食品安全管理体系"
+    haccp = "haccp", "危害分析与关键控制点（HACCP）"
+    isms = "isms", "信息安全管理体系"
+    product = "product", "产品认证"
+    premium = "premium", "高端品质认证"
+    three_same = "three_same", "“三同”认证"
+    green = "green", "绿色低碳认证"
+    service = "service", "服务认证"
 
 
 class SelectionReason(Labelled):
@@ -72,7 +99,7 @@ class Expert(Base, kw_only=True):
     title: Mapped[str] = text(64, "职务或资格", default="")
     fields: Mapped[list[str]] = mapped_column(ARRAY(Text), comment="专长：提升方面", default_factory=list)
     user_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("users.id"), comment="在小程序中办理时的用户", index=True, default=None
+        ForeignKey("users.id"), comment="在小程序中办理时的用户；一人只是一名专家", unique=True, default=None
     )
     active: Mapped[bool] = mapped_column(comment="是否在岗", default=True)
     created_at: Mapped[datetime] = made_at()
@@ -83,9 +110,14 @@ class AgencyAssessment(Base, kw_only=True):
 
     __tablename__ = "agency_assessments"
     __scope__: ClassVar = None
+    __table_args__ = (
+        UniqueConstraint("agency_id", "year"),
+        CheckConstraint("rank IS NOT NULL OR score IS NOT NULL", name="says_something"),
+    )
 
-    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"), primary_key=True)
-    year: Mapped[int] = mapped_column(primary_key=True, comment="考核年度")
+    id: Mapped[UUID] = key()
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
+    year: Mapped[int] = mapped_column(comment="考核年度")
     rank: Mapped[int | None] = mapped_column(comment="考核位次", default=None)
     score: Mapped[float | None] = mapped_column(
         Numeric(5, 2, asdecimal=False), comment="考核得分", default=None
@@ -97,10 +129,15 @@ class AgencySelection(Base, kw_only=True):
 
     __tablename__ = "agency_selections"
     __scope__: ClassVar = None
+    __table_args__ = (
+        UniqueConstraint("division_id", "year", "agency_id"),
+        Index("ix_agency_selections_agency", "agency_id", "year"),
+    )
 
-    division_id: Mapped[str] = mapped_column(ForeignKey("divisions.id"), primary_key=True)
-    year: Mapped[int] = mapped_column(primary_key=True, comment="年度")
-    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"), primary_key=True)
+    id: Mapped[UUID] = key()
+    division_id: Mapped[str] = mapped_column(ForeignKey("divisions.id"), comment="县（市）区")
+    year: Mapped[int] = mapped_column(comment="年度")
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
     reasons: Mapped[list[str]] = mapped_column(ARRAY(Text), comment="选定理由")
     note: Mapped[str] = text(500, "理由说明", default="")
     selected_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))

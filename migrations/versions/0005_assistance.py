@@ -37,6 +37,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "agency_assessments",
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("agency_id", sa.Uuid(), nullable=False),
         sa.Column("year", sa.Integer(), nullable=False, comment="考核年度"),
         sa.Column("rank", sa.Integer(), nullable=True, comment="考核位次"),
@@ -44,11 +45,16 @@ def upgrade() -> None:
             "score", sa.Numeric(precision=5, scale=2, asdecimal=False), nullable=True, comment="考核得分"
         ),
         sa.ForeignKeyConstraint(["agency_id"], ["agencies.id"], name=op.f("fk_agency_assessments_agency_id")),
-        sa.PrimaryKeyConstraint("agency_id", "year", name=op.f("pk_agency_assessments")),
+        sa.CheckConstraint(
+            "rank IS NOT NULL OR score IS NOT NULL", name=op.f("ck_agency_assessments_says_something")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agency_assessments")),
+        sa.UniqueConstraint("agency_id", "year", name=op.f("uq_agency_assessments_agency_id_year")),
     )
     op.create_table(
         "agency_selections",
-        sa.Column("division_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("division_id", sa.Text(), nullable=False, comment="县（市）区"),
         sa.Column("year", sa.Integer(), nullable=False, comment="年度"),
         sa.Column("agency_id", sa.Uuid(), nullable=False),
         sa.Column("reasons", sa.ARRAY(sa.Text()), nullable=False, comment="选定理由"),
@@ -65,8 +71,12 @@ def upgrade() -> None:
             ["division_id"], ["divisions.id"], name=op.f("fk_agency_selections_division_id")
         ),
         sa.ForeignKeyConstraint(["selected_by"], ["users.id"], name=op.f("fk_agency_selections_selected_by")),
-        sa.PrimaryKeyConstraint("division_id", "year", "agency_id", name=op.f("pk_agency_selections")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agency_selections")),
+        sa.UniqueConstraint(
+            "division_id", "year", "agency_id", name=op.f("uq_agency_selections_division_id_year_agency_id")
+        ),
     )
+    op.create_index("ix_agency_selections_agency", "agency_selections", ["agency_id", "year"], unique=False)
     op.create_table(
         "experts",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -75,7 +85,7 @@ def upgrade() -> None:
         sa.Column("name", sa.LargeBinary(), nullable=False, comment="姓名"),
         sa.Column("title", sa.String(length=64), nullable=False, comment="职务或资格"),
         sa.Column("fields", sa.ARRAY(sa.Text()), nullable=False, comment="专长：提升方面"),
-        sa.Column("user_id", sa.Uuid(), nullable=True, comment="在小程序中办理时的用户"),
+        sa.Column("user_id", sa.Uuid(), nullable=True, comment="在小程序中办理时的用户；一人只是一名专家"),
         sa.Column("active", sa.Boolean(), nullable=False, comment="是否在岗"),
         sa.Column(
             "created_at",
@@ -87,9 +97,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_experts_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_experts")),
         sa.UniqueConstraint("number", name=op.f("uq_experts_number")),
+        sa.UniqueConstraint("user_id", name=op.f("uq_experts_user_id")),
     )
     op.create_index(op.f("ix_experts_agency_id"), "experts", ["agency_id"], unique=False)
-    op.create_index(op.f("ix_experts_user_id"), "experts", ["user_id"], unique=False)
     op.create_table(
         "absences",
         sa.Column("id", sa.Uuid(), nullable=False),
