@@ -12,6 +12,7 @@ from uuid import UUID
 from flask import Flask
 
 from app.transactions import db
+from models.agencies import Agency, AgencySelection, Expert, SelectionReason
 from models.base import new_id, now
 from models.campaigns import Campaign
 from models.deliveries import Delivery, DeliveryState, SendingPause
@@ -32,6 +33,7 @@ class Thing:
     division: str | None = None
     enterprise: UUID | None = None
     training: UUID | None = None
+    agency: UUID | None = None
     user: UUID | None = None
     public: bool = False
 
@@ -82,8 +84,19 @@ def place(world: World, division: str, state: TrainingState) -> Place:
         user_id=staff.id, kind="export", title="导出", parameters="{}", expires_at=now() + timedelta(days=7)
     )
     scan = ScanRequest(browser_hash=new_id().bytes, digits="07", expires_at=now() + timedelta(days=1))
+    agency = Agency(name=f"认证机构{new_id().hex}", counties=["js.xz.fengxian"])
+    expert = Expert(agency_id=agency.id, name="陈专家", fields=["standards"])
+    selection = AgencySelection(
+        division_id=division,
+        year=now().year,
+        agency_id=agency.id,
+        reasons=[SelectionReason.responsible.value],
+        selected_by=staff.id,
+    )
     with world.session() as s:
-        s.add_all([signup, seats, request, account, transfer, scan])
+        s.add_all([signup, seats, request, account, transfer, scan, agency])
+        s.flush()
+        s.add_all([expert, selection])
         s.flush()
         notice = Notice(
             user_id=person.id,
@@ -141,6 +154,9 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "delivery_id": delivery.id,
             "template_id": template.id,
             "pause_id": pause.id,
+            "agency_id": agency.id,
+            "expert_id": expert.id,
+            "selection_id": selection.id,
             "kind": "signup.confirmed",
             "keep_id": enterprise.id,
             "drop_id": twin.id,
@@ -162,6 +178,10 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "delivery_id": Thing(division),
             "template_id": Thing(),
             "pause_id": Thing(),
+            # Everybody's to read, and the city's to keep; experts are the agency's.
+            "agency_id": Thing("js.xz", agency=agency.id, public=True),
+            "expert_id": Thing(agency=agency.id, public=True),
+            "selection_id": Thing(division),
             "kind": Thing(),
             "keep_id": of_enterprise,
             "drop_id": of_enterprise,

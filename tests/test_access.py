@@ -40,6 +40,7 @@ PUBLIC = {
     "GET /api/v1/divisions",
     "GET /api/v1/industries",
     "GET /api/v1/needs-survey",
+    "GET /api/v1/diagnosis-form",
     "GET /api/v1/certificates/<code>",
     "GET /console/sign-in",
     "POST /console/sign-in",
@@ -140,6 +141,8 @@ def callers(app: Flask, places: dict[str, Place]) -> list[Caller]:
         "county staff elsewhere": [("county_staff", "division", "js.xz.peixian")],
         "city staff": [("city_staff", "division", "js.xz")],
         "branch staff": [("branch_staff", "division", "js.xz.fengxian")],
+        "agency staff": [("agency_staff", "agency", str(here["agency_id"]))],
+        "agency staff elsewhere": [("agency_staff", "agency", str(far["agency_id"]))],
         "auditor": [("auditor", "division", "js.xz")],
         "system administrator": [("system_administrator", "division", "js.xz")],
     }
@@ -176,7 +179,7 @@ def test_every_role_reaches_what_its_permission_says_and_nothing_else(
             url = rule.build({name: there.ids[name] for name in named})[1]  # type: ignore[index]
             for caller in callers:
                 given = there.given | {
-                    f"{k}_id": v for k in ("enterprise", "division") if (v := caller.own(k))
+                    f"{k}_id": v for k in ("enterprise", "division", "agency") if (v := caller.own(k))
                 }
                 path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
                 body = body_of(document, path, method.lower(), given)
