@@ -28,7 +28,11 @@ FILES = ROOT / "config" / "reference"
 def load(_actor: Actor) -> dict[str, int]:
     """Loads the files, replacing rows of the same key; returns the number of rows by table."""
     rules = _read("size_rules.json")
-    documents = [("privacy", _read("privacy-notice.json")), ("needs_survey", _read("needs-survey.json"))]
+    documents = [
+        ("privacy", _read("privacy-notice.json")),
+        ("needs_survey", _read("needs-survey.json")),
+        ("diagnosis", _read("diagnosis-form.json")),
+    ]
     sources: list[tuple[Any, Iterable[dict[str, Any]]]] = [
         (Division, _read("divisions.json")["divisions"]),
         (Industry, _read("industries.json")["industries"]),
