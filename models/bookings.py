@@ -142,6 +142,7 @@ class Booking(Base, kw_only=True):
         # Whoever fills in a form keeps one slot, not a month of them.
         Index("uq_bookings_held", "enterprise_id", unique=True, postgresql_where=sql("state = 'held'")),
         Index("ix_bookings_holds", "hold_expires_at", postgresql_where=sql("state = 'held'")),
+        Index("ix_bookings_coming", "starts_at", postgresql_where=sql("state = 'booked'")),
         Index("ix_bookings_agency", "agency_id", "starts_at"),
         Index("ix_bookings_enterprise", "enterprise_id", "starts_at"),
         Index("ix_bookings_division", "division_id", "starts_at"),
