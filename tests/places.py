@@ -33,8 +33,8 @@ class Thing:
     division: str | None = None
     enterprise: UUID | None = None
     training: UUID | None = None
-    agency: UUID | None = None
     user: UUID | None = None
+    agency: UUID | None = None
     public: bool = False
 
 
