@@ -167,6 +167,22 @@ ERRORS: dict[str, tuple[int, str]] = {
     # assistance cases
     "case_state": (409, "项目处于“{state}”，不能进行此项操作"),
     "correction_open": (409, "正等待企业补正，答复或收回后再办理"),
+    "finding_verified": (409, "问题已验证，不能再修改"),
+    "case_training_ahead": (409, "培训尚未开始，不能登记到场"),
+    "attendees_too_many": (422, "每次培训至多 {limit} 人"),
+    "attendee_attended": (409, "已登记到场，不能删除；如登记有误，请先改为未到"),
+    "expert_not_of_agency": (422, "不是本机构的专家"),
+    "officer_elsewhere": (422, "不是企业所在县局的人员"),
+    "visit_confirmed": (409, "走访已经县局人员确认，不能修改"),
+    "visit_not_yours": (409, "走访登记的是另一位县局人员，须由其本人确认"),
+    "visit_ahead": (409, "走访尚未开始，开始后再确认"),
+    # evidence
+    "file_refused": (422, "文件不予接受：{reason}"),
+    "file_too_large": (413, "文件过大，至多 {megabytes} MB"),
+    "file_infected": (422, "文件含有恶意程序，不予接受"),
+    "files_unavailable": (503, "文件服务暂时不可用，请稍后重试"),
+    "file_link_expired": (410, "下载链接已过期，请返回页面重新打开"),
+    "evidence_too_many": (409, "每个项目至多 {most} 份材料，请先删除不需要的"),
     # check-ins
     "hall_code_invalid": (422, "现场签到码无效或已过期，请扫描屏幕上最新的码"),
     "ticket_unavailable": (409, "报名{state}，暂无签到码"),

@@ -124,6 +124,7 @@ kind("enterprise.returned", "企业登记退回", {**_ENTERPRISE, **_REASON}, _E
 kind("enterprise.refused", "企业登记未通过", {**_ENTERPRISE, **_REASON}, _ENTERPRISE_PAGE)
 kind("enterprise.merged", "企业已合并", {**_ENTERPRISE, **_REASON}, _ENTERPRISE_PAGE)
 kind("case.moved", "帮扶项目进展", _CASE, _CASE_PAGE)
+kind("case.visit", "走访待确认", {**_CASE, "time": "走访时间", "place": "走访地点"}, _CASE_PAGE)
 kind("membership.requested", "新的加入申请", _ENTERPRISE)
 kind("membership.approved", "加入申请通过", _ENTERPRISE)
 kind("membership.refused", "加入申请未通过", _ENTERPRISE)
