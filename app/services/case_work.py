@@ -227,7 +227,7 @@ def _works(actor: Actor, case: Case) -> bool:
 
 def _named(actor: Actor, case: Case) -> bool:
     # The agency keeps the list and the people are the enterprise's; the bureau needs to see how many came.
-    return actor.permission == "cases.read" or _works(actor, case)
+    return case.enterprise_id in actor.reach["reach_enterprises"] or _works(actor, case)
 
 
 def _rows(model: Any, case_id: UUID, *order: Any) -> list[Any]:
@@ -251,7 +251,7 @@ def by_aspect(questions: Iterable[dict[str, Any]]) -> list[tuple[str, list[dict[
     """Returns the questions of the diagnosis form aspect by aspect, the conclusion last."""
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for question in questions:
-        groups[ASPECTS.get(question.get("aspect"), CONCLUSION)].append(question)
+        groups[ASPECTS.get(question.get("aspect", ""), CONCLUSION)].append(question)
     return list(groups.items())
 
 
