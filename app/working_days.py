@@ -20,6 +20,15 @@ def is_working_day(day: date) -> bool:
         return day.weekday() < 5
 
 
+def is_public_holiday(day: date) -> bool:
+    """Returns whether the day is a holiday of the State Council's; beyond the announced years it is none."""
+    try:
+        free, name = chinese_calendar.get_holiday_detail(day)
+    except NotImplementedError:
+        return False
+    return bool(free and name)
+
+
 def after(moment: datetime, days: int) -> datetime:
     """Returns the moment so many working days later, at the same time of day in Beijing.
 
@@ -43,3 +52,31 @@ def between(start: datetime, end: datetime) -> int:
         day += timedelta(days=1)
         count += is_working_day(day)
     return count
+
+
+def left(moment: datetime, due: datetime) -> timedelta:
+    """Returns how much of the time from `moment` to `due` lies in working days; none when it is over."""
+    here, there = moment.astimezone(BEIJING), due.astimezone(BEIJING)
+    found = timedelta()
+    while here < there:
+        midnight = _next_day(here)
+        if is_working_day(here.date()):
+            found += min(midnight, there) - here
+        here = midnight
+    return found
+
+
+def later(moment: datetime, time: timedelta) -> datetime:
+    """Returns the moment when so much time of working days, of 24 hours each, has gone by."""
+    here = moment.astimezone(BEIJING)
+    while True:
+        midnight = _next_day(here)
+        if is_working_day(here.date()):
+            if here + time <= midnight:
+                return here + time
+            time -= midnight - here
+        here = midnight
+
+
+def _next_day(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)

@@ -9,28 +9,15 @@ from sqlalchemy import select, update
 
 from app import working_days
 from models.agencies import Agency
-from models.base import new_id, now
+from models.base import now
 from models.cases import WORKED, Case, CaseOffer, CaseState, CaseTransition, OfferState
 from models.enterprises import Enterprise
 from models.people import RoleGrant
+from tests import agency_builders
 from tests.builders import World
 
 PLANNED = tuple(state for state in WORKED if state not in (CaseState.diagnosis, CaseState.planning))
 """The states of a case whose strategy is chosen."""
-
-
-def some_agency(world: World, **changes: Any) -> Agency:
-    """An agency that serves 丰县."""
-    values: dict[str, Any] = {
-        "name": f"徐州质量认证中心{new_id().hex[-8:]}",
-        "schemes": ["质量管理体系"],
-        "counties": ["js.xz.fengxian"],
-    }
-    with world.session() as session:
-        made = Agency(**{**values, **changes})
-        session.add(made)
-        session.flush()
-    return made
 
 
 def case(
@@ -48,7 +35,7 @@ def case(
     """
     enterprise = enterprise or world.enterprise()
     if agency is None and state in (*WORKED, CaseState.offered, CaseState.closed):
-        agency = some_agency(world, counties=[enterprise.division_id])
+        agency = agency_builders.agency(world, counties=[enterprise.division_id])
     holds = agency is not None and state in (*WORKED, CaseState.closed, CaseState.terminated)
     planned: dict[str, Any] = {
         "strategy": "foundation",
@@ -64,7 +51,7 @@ def case(
         "year": now().year,
         "need": "产品返工多，想建立质量管理体系。",
         "wanted": ["awareness", "people"],
-        "scheme": "质量管理体系",
+        "scheme": "qms",
         "contact_name": "李质量",
         "contact_phone": "13800138000",
         "created_by": _somebody(world, enterprise),

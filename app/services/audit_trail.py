@@ -19,6 +19,7 @@ from app.workbooks.columns import Kind
 from models.agencies import Agency
 from models.audit import AuditEvent
 from models.campaigns import Campaign
+from models.cases import Case
 from models.checkins import Outcome
 from models.enterprises import Enterprise
 from models.financing import Bank
@@ -30,6 +31,7 @@ SUBJECTS: dict[str, str] = {
     "attendance_certificates": "培训证明",
     "banks": "合作银行",
     "campaigns": "群发",
+    "cases": "帮扶项目",
     "deliveries": "微信消息",
     "enterprises": "企业",
     "membership_requests": "加入申请",
@@ -50,6 +52,7 @@ DETAILS: dict[str, str] = {
     "aspect": "方面",
     "aspects": "提升方面",
     "audience": "培训对象",
+    "agency": "帮扶机构",
     "back": "恢复",
     "certificates": "证明数",
     "changed": "更改",
@@ -112,6 +115,7 @@ NAMED: tuple[tuple[Any, Any], ...] = (
     (Agency, Agency.name),
     (Bank, Bank.name),
     (Campaign, Campaign.name),
+    (Case, Case.number),
     (Enterprise, Enterprise.name),
     (StaffAccount, StaffAccount.login_name),
     (Training, Training.title),
