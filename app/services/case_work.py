@@ -194,6 +194,15 @@ class Work:
         return name if self.names else masks.name(name) or ""
 
 
+@transaction("cases.read")
+def read(actor: Actor, case_id: UUID) -> Work:
+    """Returns all that was done on a case of the actor's; raises DomainError `not_found`."""
+    found = session().get(Case, case_id, populate_existing=True)
+    if found is None:
+        raise DomainError("not_found")
+    return sections(actor, found)
+
+
 @transaction(None)
 def sections(actor: Actor, case: Case) -> Work:
     """Returns all that was done on a case that is in the actor's reach, in seven statements."""
