@@ -15,13 +15,14 @@ from app.transactions import db
 from models.agencies import Agency, AgencySelection, Expert, SelectionReason
 from models.base import new_id, now
 from models.campaigns import Campaign
+from models.cases import Aspect, Case, CaseAttendee, CaseState, CaseTraining, Finding, Purpose, Visit
 from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.enterprises import MembershipRequest
 from models.message_templates import Channel, MessageTemplate, TemplateType
 from models.messages import Notice
 from models.people import ScanRequest, StaffAccount
 from models.signups import Signup, SignupState
-from models.trainings import EnterpriseSeats, TrainingState
+from models.trainings import Audience, EnterpriseSeats, TrainingState
 from models.transfers import Transfer
 from tests.builders import World, fresh_phone
 
@@ -137,8 +138,56 @@ def place(world: World, division: str, state: TrainingState) -> Place:
         )
         pause = SendingPause(channel=Channel.subscribe, template_id=template.id, reason="模板不可用")
         s.add_all([delivery, pause])
+        case = Case(
+            division_id=division,
+            enterprise_id=enterprise.id,
+            enterprise_name=enterprise.name,
+            agency_id=agency.id,
+            year=now().year,
+            need="想建立质量管理体系。",
+            wanted=["standards"],
+            contact_name="李质量",
+            contact_phone=phone,
+            created_by=helper.id,
+            state=CaseState.diagnosis,
+            state_since=now(),
+        )
+        agency.under_way = 1
+        s.add(case)
+        s.flush()
+        finding = Finding(
+            case_id=case.id,
+            aspect=Aspect.standards,
+            problem="没有检验规程",
+            measure="编写检验规程",
+            owner="李质量",
+            due_on=now().date(),
+        )
+        times = {"starts_at": now() - timedelta(hours=2), "ends_at": now() - timedelta(hours=1)}
+        case_training = CaseTraining(
+            case_id=case.id,
+            audience=Audience.team,
+            title="检验方法",
+            trainer="陈专家",
+            place="一车间",
+            **times,
+        )
+        visit = Visit(
+            case_id=case.id,
+            purpose=Purpose.diagnosis,
+            place="一车间",
+            expert_id=expert.id,
+            officer_id=staff.id,
+            created_by=staff.id,
+            **times,
+        )
+        s.add_all([finding, case_training, visit])
+        s.flush()
+        attendee = CaseAttendee(case_id=case.id, training_id=case_training.id, name="王班长")
+        s.add(attendee)
     of_training = Thing(division, training=named.id, public=state != TrainingState.draft)
     of_enterprise = Thing(division, enterprise=enterprise.id)
+    of_case = Thing(division, enterprise=enterprise.id, agency=agency.id)
     return Place(
         ids={
             "enterprise_id": enterprise.id,
@@ -157,6 +206,11 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "agency_id": agency.id,
             "expert_id": expert.id,
             "selection_id": selection.id,
+            "case_id": case.id,
+            "finding_id": finding.id,
+            "case_training_id": case_training.id,
+            "attendee_id": attendee.id,
+            "visit_id": visit.id,
             "kind": "signup.confirmed",
             "keep_id": enterprise.id,
             "drop_id": twin.id,
@@ -182,6 +236,11 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "agency_id": Thing("js.xz", agency=agency.id, public=True),
             "expert_id": Thing(agency=agency.id, public=True),
             "selection_id": Thing(division),
+            "case_id": of_case,
+            "finding_id": of_case,
+            "case_training_id": of_case,
+            "attendee_id": of_case,
+            "visit_id": of_case,
             "kind": Thing(),
             "keep_id": of_enterprise,
             "drop_id": of_enterprise,
