@@ -164,6 +164,16 @@ ERRORS: dict[str, tuple[int, str]] = {
     "campaign_incomplete": (422, "内容还不完整，请按提示补充"),
     "campaign_nothing_to_retry": (409, "没有因暂时原因失败、可以重试的消息"),
     "campaign_without_wechat": (409, "您的账号还没有绑定微信，请先在“我的账号”中绑定，再发送测试"),
+    # agencies
+    "capacity_below_under_way": (409, "正在承接 {under_way} 个帮扶项目，承接能力不能低于此数"),
+    "agency_inactive": (409, "该机构目前不参与帮扶"),
+    "agency_not_serving": (409, "该机构服务的县（市）区中没有{county}，请先由机构或市局补充"),
+    "agency_selected": (409, "{county} {year} 年度已选定该机构，无须重复选定"),
+    "expert_inactive": (409, "该专家已停用，请先恢复在岗"),
+    "expert_busy": (409, "该专家还有 {bookings} 个未进行的预约、{cases} 个在办项目，请先安排他人"),
+    "expert_bound": (409, "该专家已绑定手机号，如需更换请先解除绑定"),
+    "expert_person_unknown": (404, "没有找到已在小程序中绑定该手机号的用户"),
+    "expert_person_taken": (409, "该手机号的用户已是另一名专家"),
     # assistance cases
     "enterprise_not_reviewed": (409, "企业登记{state}，审核通过后才能申请帮扶"),
     "case_open": (409, "本企业已有在办的帮扶项目（{number}，{state}），办结后才能再次申请"),

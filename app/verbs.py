@@ -34,6 +34,17 @@ VERBS: dict[str, str] = {
     "staff.second_factor_reset": "重置第二道验证",
     "agency.added": "添加帮扶机构",
     "bank.added": "添加合作银行",
+    # agencies
+    "agency.changed": "修改帮扶机构资料",
+    "agency.assessed": "记录年度考核",
+    "agency.selected": "选定帮扶机构",
+    "agency.deselected": "撤销选定帮扶机构",
+    "expert.added": "添加专家",
+    "expert.changed": "修改专家资料",
+    "expert.deactivated": "停用专家",
+    "expert.activated": "恢复专家在岗",
+    "expert.bound": "专家绑定小程序",
+    "expert.unbound": "解除专家小程序绑定",
     # assistance cases
     "case.requested": "申请帮扶",
     "case.refused": "帮扶申请不予受理",

@@ -14,6 +14,9 @@ from models.cases import Case
 from models.columns import choice, key, made_at, text
 from models.labels import Labelled
 
+MOST = 300
+"""The most files of one case."""
+
 
 class EvidenceKind(Labelled):
     diagnosis = "diagnosis", "诊断"
@@ -24,16 +27,20 @@ class EvidenceKind(Labelled):
 
 
 class StoredFile(Base, kw_only=True):
-    """A content in the file store, addressed by its digest; one however often it was uploaded."""
+    """A content in the file store, addressed by its digest; one however often it was uploaded.
+
+    An object's name is used once: whoever deletes one that no row names can never meet an upload.
+    """
 
     __tablename__ = "stored_files"
     __scope__: ClassVar = None
     __table_args__ = (CheckConstraint("size > 0", name="size"),)
 
     digest: Mapped[str] = mapped_column(primary_key=True, comment="SHA-256，十六进制")
+    object_name: Mapped[str] = text(100, "在文件库中的名称", unique=True)
     size: Mapped[int] = mapped_column(BigInteger, comment="字节")
     media_type: Mapped[str] = text(100, "按内容判定的类型")
-    thumbnail: Mapped[str | None] = text(64, "缩略图的摘要", default=None)
+    has_thumbnail: Mapped[bool] = mapped_column(comment="是否有缩略图", default=False)
     created_at: Mapped[datetime] = made_at()
 
 

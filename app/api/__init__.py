@@ -10,7 +10,17 @@ from app.api.frame import Api
 
 def init_app(app: Flask) -> None:
     """Registers every domain's endpoints."""
-    from app.api import checkins, enterprises, messages, people, reference, signups, trainings
+    from app.api import (
+        case_work,
+        checkins,
+        enterprises,
+        evidence,
+        messages,
+        people,
+        reference,
+        signups,
+        trainings,
+    )
 
     app.config.update(
         API_TITLE="提质通接口",
@@ -19,7 +29,17 @@ def init_app(app: Flask) -> None:
     )
     api = Api(app)
     api.describe()
-    for domain in (people, reference, enterprises, trainings, signups, checkins, messages):
+    for domain in (
+        people,
+        reference,
+        enterprises,
+        trainings,
+        signups,
+        checkins,
+        messages,
+        evidence,
+        case_work,
+    ):
         api.register_blueprint(domain.blp, url_prefix="/api/v1")
     docs.init_app(app, api)
     wechat_push.init_app(app)

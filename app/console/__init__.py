@@ -21,6 +21,7 @@ PAGES = (
     "enterprise_merges",
     "enterprise_reviews",
     "enterprises",
+    "evidence",
     "filters",
     "home",
     "lists",

@@ -22,6 +22,7 @@ DOMAINS = (
     "campaigns",
     "certificates",
     "enterprises",
+    "evidence",
     "housekeeping",
     "messages",
     "people",

@@ -23,9 +23,10 @@ def upgrade() -> None:
     op.create_table(
         "stored_files",
         sa.Column("digest", sa.Text(), nullable=False, comment="SHA-256，十六进制"),
+        sa.Column("object_name", sa.String(length=100), nullable=False, comment="在文件库中的名称"),
         sa.Column("size", sa.BigInteger(), nullable=False, comment="字节"),
         sa.Column("media_type", sa.String(length=100), nullable=False, comment="按内容判定的类型"),
-        sa.Column("thumbnail", sa.String(length=64), nullable=True, comment="缩略图的摘要"),
+        sa.Column("has_thumbnail", sa.Boolean(), nullable=False, comment="是否有缩略图"),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -34,6 +35,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("size > 0", name=op.f("ck_stored_files_size")),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_stored_files")),
+        sa.UniqueConstraint("object_name", name=op.f("uq_stored_files_object_name")),
     )
     op.create_table(
         "agency_assessments",
@@ -385,6 +387,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_bookings_agency", "bookings", ["agency_id", "starts_at"], unique=False)
     op.create_index(op.f("ix_bookings_case_id"), "bookings", ["case_id"], unique=False)
+    op.create_index(
+        "ix_bookings_coming",
+        "bookings",
+        ["starts_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'booked'"),
+    )
     op.create_index("ix_bookings_division", "bookings", ["division_id", "starts_at"], unique=False)
     op.create_index("ix_bookings_enterprise", "bookings", ["enterprise_id", "starts_at"], unique=False)
     op.create_index(
