@@ -90,10 +90,12 @@ _TRAINING = {"training": "培训名称", "time": "培训时间", "place": "培�
 _SIGNUP = {**_TRAINING, "attendee": "参训人", "state": "报名状态"}
 _REASON = {"reason": "原因"}
 _ENTERPRISE = {"enterprise": "企业名称"}
+_AGENCY = {"agency": "机构名称", "county": "县（市）区", "year": "年度"}
 _CASE = {**_ENTERPRISE, "case": "项目编号", "state": "办理环节"}
 _SIGNUP_PAGE = "pages/signup/index?id={subject}"
 _TRAINING_PAGE = "pages/training/index?id={subject}"
 _ENTERPRISE_PAGE = "pages/enterprise/index?id={subject}"
+_AGENCY_PAGE = "pages/agency/index?id={subject}"
 _CASE_PAGE = "pages/case/index?id={subject}"
 
 kind("signup.received", "报名已收到", _SIGNUP, _SIGNUP_PAGE, "signup")
@@ -123,6 +125,8 @@ kind("enterprise.approved", "企业登记通过", _ENTERPRISE, _ENTERPRISE_PAGE)
 kind("enterprise.returned", "企业登记退回", {**_ENTERPRISE, **_REASON}, _ENTERPRISE_PAGE)
 kind("enterprise.refused", "企业登记未通过", {**_ENTERPRISE, **_REASON}, _ENTERPRISE_PAGE)
 kind("enterprise.merged", "企业已合并", {**_ENTERPRISE, **_REASON}, _ENTERPRISE_PAGE)
+kind("agency.selected", "被选为帮扶机构", {**_AGENCY, "reasons": "选定理由"}, _AGENCY_PAGE)
+kind("agency.deselected", "不再列为帮扶机构", {**_AGENCY, **_REASON}, _AGENCY_PAGE)
 kind("case.moved", "帮扶项目进展", _CASE, _CASE_PAGE)
 kind("case.offered", "新的派单", {**_CASE, "deadline": "答复时限"}, _CASE_PAGE)
 kind("case.offer_closed", "派单已收回", _CASE, _CASE_PAGE)

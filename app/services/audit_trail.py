@@ -16,7 +16,7 @@ from app.transactions import session, transaction
 from app.verbs import VERBS
 from app.workbooks import Column
 from app.workbooks.columns import Kind
-from models.agencies import Agency
+from models.agencies import Agency, SelectionReason
 from models.audit import AuditEvent
 from models.campaigns import Campaign
 from models.cases import Case
@@ -34,6 +34,7 @@ SUBJECTS: dict[str, str] = {
     "cases": "帮扶项目",
     "deliveries": "微信消息",
     "enterprises": "企业",
+    "experts": "专家",
     "membership_requests": "加入申请",
     "message_templates": "消息模板",
     "notice_routes": "自动通知",
@@ -74,11 +75,14 @@ DETAILS: dict[str, str] = {
     "people": "人数",
     "phase": "帮扶前后",
     "purpose": "事由",
+    "rank": "位次",
     "reason": "原因",
+    "reasons": "理由",
     "role": "角色",
     "rows": "行数",
     "scans": "扫码数",
     "scope": "范围",
+    "score": "得分",
     "source": "来源",
     "strategy": "策略",
     "summary": "各种结果",
@@ -89,6 +93,7 @@ DETAILS: dict[str, str] = {
     "was": "原报名",
     "what": "查看内容",
     "why": "缘由",
+    "year": "年度",
 }
 
 VALUES: dict[str, str] = {
@@ -110,7 +115,7 @@ VALUES: dict[str, str] = {
     "unchanged": "无变化",
     "updated": "更新",
 }
-_LABELS: dict[str, str] = {one.value: one.label for one in Outcome}
+_LABELS: dict[str, str] = {one.value: one.label for one in (*Outcome, *SelectionReason)}
 NAMED: tuple[tuple[Any, Any], ...] = (
     (Agency, Agency.name),
     (Bank, Bank.name),
