@@ -15,7 +15,18 @@ from app.transactions import db
 from models.agencies import Agency, AgencySelection, Expert, SelectionReason
 from models.base import new_id, now
 from models.campaigns import Campaign
-from models.cases import Aspect, Case, CaseAttendee, CaseState, CaseTraining, Finding, Purpose, Visit
+from models.cases import (
+    Aspect,
+    Case,
+    CaseAttendee,
+    CaseOffer,
+    CaseState,
+    CaseTraining,
+    Finding,
+    OfferState,
+    Purpose,
+    Visit,
+)
 from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.enterprises import MembershipRequest
 from models.message_templates import Channel, MessageTemplate, TemplateType
@@ -181,6 +192,15 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             created_by=staff.id,
             **times,
         )
+        offer = CaseOffer(
+            case_id=case.id,
+            agency_id=agency.id,
+            state=OfferState.waiting,
+            offered_by=staff.id,
+            offered_at=now(),
+            answer_by=now() + timedelta(days=2),
+        )
+        s.add(offer)
         s.add_all([finding, case_training, visit])
         s.flush()
         attendee = CaseAttendee(case_id=case.id, training_id=case_training.id, name="王班长")
@@ -207,6 +227,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "expert_id": expert.id,
             "selection_id": selection.id,
             "case_id": case.id,
+            "offer_id": offer.id,
             "finding_id": finding.id,
             "case_training_id": case_training.id,
             "attendee_id": attendee.id,
@@ -237,6 +258,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "expert_id": Thing(agency=agency.id, public=True),
             "selection_id": Thing(division),
             "case_id": of_case,
+            "offer_id": of_case,
             "finding_id": of_case,
             "case_training_id": of_case,
             "attendee_id": of_case,

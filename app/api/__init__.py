@@ -11,7 +11,9 @@ from app.api.frame import Api
 def init_app(app: Flask) -> None:
     """Registers every domain's endpoints."""
     from app.api import (
+        agencies,
         case_work,
+        cases,
         checkins,
         enterprises,
         evidence,
@@ -37,7 +39,9 @@ def init_app(app: Flask) -> None:
         signups,
         checkins,
         messages,
+        agencies,
         evidence,
+        cases,
         case_work,
     ):
         api.register_blueprint(domain.blp, url_prefix="/api/v1")

@@ -20,6 +20,7 @@ from config.settings import settings
 
 DOMAINS = (
     "campaigns",
+    "cases",
     "certificates",
     "enterprises",
     "evidence",

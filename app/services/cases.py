@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
@@ -127,16 +126,8 @@ def list_own(
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page:
-    """Returns one page of the cases of the actor's enterprises, newest first."""
+    """Returns one page of the cases of the actor's enterprises, and of those its agency has, newest first."""
     return _OWN.page(cursor, limit, enterprise=enterprise_id, state=state)
-
-
-@transaction("cases.work")
-def list_assigned(
-    _actor: Actor, *, state: CaseState | None = None, cursor: str | None = None, limit: int = 50
-) -> Page:
-    """Returns one page of the cases that the actor's agency has, newest first."""
-    return _OWN.page(cursor, limit, state=state)
 
 
 def find(case_id: UUID) -> Case:
@@ -145,9 +136,3 @@ def find(case_id: UUID) -> Case:
     if found is None:
         raise DomainError("not_found")
     return found
-
-
-def agency_name(agency_id: UUID | None) -> str | None:
-    """Returns the name of an agency."""
-    named: Any = select(Agency.name).where(Agency.id == agency_id)
-    return session().execute(named).scalar() if agency_id else None
