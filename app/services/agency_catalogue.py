@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Integer, Text, any_, bindparam, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from app import masks
 from app.access import SYSTEM, Actor
@@ -27,7 +28,7 @@ _THIS_YEAR: Any = bindparam("this_year", callable_=lambda: now().year, type_=Int
 
 LATEST = (
     select(AgencyAssessment.agency_id, AgencyAssessment.year, AgencyAssessment.rank, AgencyAssessment.score)
-    .distinct(AgencyAssessment.agency_id)
+    .ext(distinct_on(AgencyAssessment.agency_id))
     .order_by(AgencyAssessment.agency_id, AgencyAssessment.year.desc())
     .subquery("latest")
 )
