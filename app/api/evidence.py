@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -44,8 +45,8 @@ def listed(actor: Actor, case_id: UUID) -> Any:
 @blp.response(201, shapes.EvidenceAdded)
 def upload(actor: Actor, form: dict[str, Any], uploaded: dict[str, Any], case_id: UUID) -> Any:
     """上传一份佐证材料；同一项目中内容相同的只存一份"""
-    file = uploaded["file"]
-    return evidence.add(actor, case_id, form.pop("kind"), file.filename or "", file.read(), **form)
+    with closing(uploaded["file"]) as file:
+        return evidence.add(actor, case_id, form.pop("kind"), file.filename or "", file.read(), **form)
 
 
 @blp.route("/evidence/<uuid:evidence_id>/link")

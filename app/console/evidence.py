@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
-from flask import redirect, request, url_for
+from flask import Response, redirect, request, stream_with_context, url_for
 
 from app.access import Actor
 from app.api.evidence import address
 from app.console.forms import Form
-from app.console.frame import back, done, page, require
+from app.console.frame import attachment, back, done, page, require
 from app.errors import DomainError
-from app.services import evidence
+from app.services import case_dossiers, evidence
 from app.uploads import ACCEPTED
 from config.settings import settings
 from models.evidence import EvidenceKind
@@ -62,7 +63,8 @@ def _add_each(
     added, refused = 0, []
     for file in chosen:
         try:
-            evidence.add(actor, case_id, kind, file.filename or "", file.read(), **belongs)
+            with closing(file):
+                evidence.add(actor, case_id, kind, file.filename or "", file.read(), **belongs)
             added += 1
         except DomainError as error:
             if error.status not in (413, 422):
@@ -88,3 +90,19 @@ def remove(actor: Actor, evidence_id: UUID) -> Any:
 
 def _case_url(case_id: UUID) -> str:
     return url_for("console.case", case_id=case_id)
+
+
+@page("/cases/<uuid:case_id>/dossier.docx", endpoint="case_dossier")
+@require("cases.desk")
+def dossier(actor: Actor, case_id: UUID) -> Response:
+    """The dossier of a case as a document."""
+    name, content = case_dossiers.document(actor, case_id)
+    return attachment(name, content, case_dossiers.DOCX)
+
+
+@page("/cases/<uuid:case_id>/dossier.zip", endpoint="case_dossier_package")
+@require("cases.desk")
+def dossier_package(actor: Actor, case_id: UUID) -> Response:
+    """The dossier with all evidence."""
+    name, parts = case_dossiers.package(actor, case_id)
+    return attachment(name, stream_with_context(parts), "application/zip")
