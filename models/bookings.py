@@ -36,6 +36,13 @@ class Meeting(Labelled):
     video = "video", "视频会议"
 
 
+class Touched(Labelled):
+    """What becomes of the bookings that lie in an absence."""
+
+    keep = "keep", "保留，专家照常赴约"
+    revoke = "revoke", "取消，并通知企业另约时间"
+
+
 class BookingState(State):
     held = "held", "填写中"
     lapsed = "lapsed", "未提交，已放开"
@@ -56,6 +63,8 @@ class BookingState(State):
 
 OCCUPYING = (BookingState.held, BookingState.booked, BookingState.seen, BookingState.no_show)
 """The states in which the expert's time is taken."""
+PASSING = (BookingState.held, BookingState.lapsed)
+"""The states of a slot that was not booked, or is not yet."""
 _OCCUPYING = "state IN ('held', 'booked', 'seen', 'no_show')"
 
 

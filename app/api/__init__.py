@@ -12,6 +12,7 @@ def init_app(app: Flask) -> None:
     """Registers every domain's endpoints."""
     from app.api import (
         agencies,
+        bookings,
         case_work,
         cases,
         checkins,
@@ -41,6 +42,7 @@ def init_app(app: Flask) -> None:
         messages,
         agencies,
         evidence,
+        bookings,
         cases,
         case_work,
     ):

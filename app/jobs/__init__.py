@@ -19,6 +19,7 @@ from app.transactions import db
 from config.settings import settings
 
 DOMAINS = (
+    "bookings",
     "campaigns",
     "cases",
     "certificates",

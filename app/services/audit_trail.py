@@ -27,9 +27,12 @@ from models.people import StaffAccount, User
 from models.trainings import Training
 
 SUBJECTS: dict[str, str] = {
+    "absences": "专家不在岗",
     "agencies": "帮扶机构",
     "attendance_certificates": "培训证明",
+    "availabilities": "可预约时段",
     "banks": "合作银行",
+    "bookings": "预约",
     "campaigns": "群发",
     "cases": "帮扶项目",
     "deliveries": "微信消息",
@@ -63,6 +66,7 @@ DETAILS: dict[str, str] = {
     "ended": "退出数",
     "enterprise": "企业",
     "enterprise_id": "企业",
+    "expert": "专家",
     "failures": "连续失败次数",
     "fields": "修改项",
     "file": "文件",
@@ -86,6 +90,7 @@ DETAILS: dict[str, str] = {
     "source": "来源",
     "strategy": "策略",
     "summary": "各种结果",
+    "time": "原定时间",
     "to": "转给",
     "trainer": "讲师",
     "user_id": "用户",

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app import audit, outbox
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import enterprises, memberships, sizing
+from app.services import booking_moves, enterprises, memberships, sizing
 from app.services.enterprises import NEEDS_SURVEY, Profile
 from app.transactions import session, transaction
 from models.base import now
@@ -126,6 +126,7 @@ def _move(_actor: Actor, keep_id: UUID, drop_id: UUID) -> dict[str, int]:
     memberships.void_invitations(SYSTEM, drop_id)
     moved["invitations"] = _move_rows(Invitation, keep_id, drop_id)
     moved["signups"] = _move_signups(keep_id, drop_id)
+    moved["bookings"] = booking_moves.move_to(SYSTEM, keep_id, drop_id)
     moved["certificates"] = _move_rows(AttendanceCertificate, keep_id, drop_id)
     session().execute(
         update(Enterprise).where(Enterprise.merged_into == drop_id).values(merged_into=keep_id),

@@ -14,6 +14,7 @@ from app.errors import DomainError
 from app.services import followers, people, reference
 from app.transactions import session, transaction
 from models.base import now
+from models.bookings import Booking
 from models.checkins import AttendanceCertificate
 from models.crypto import keyring
 from models.deliveries import Delivery
@@ -117,6 +118,10 @@ def close_account(actor: Actor, user_id: UUID, *, at_once: bool = False) -> None
         whom = select(Signup.created_by).where(Signup.id == signup_id).scalar_subquery()
         told = (Notice.user_id == whom, Notice.subject_id == signup_id)
         session().execute(update(Notice).where(*told).values(facts=None))
+    # Whom to ask for at a booking was mostly themselves.
+    session().execute(
+        update(Booking).where(Booking.created_by == user.id).values(contact_name=None, contact_phone=None)
+    )
     audit.record(actor, "user.closed", user)
 
 
