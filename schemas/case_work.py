@@ -205,7 +205,7 @@ class ConfirmedOut(Out):
     case_id = fields.UUID(required=True)
 
 
-class ExpertOut(Out):
+class VisitingExpertOut(Out):
     id = fields.UUID(required=True)
     name = fields.String(required=True)
     title = fields.String(required=True)
@@ -225,7 +225,7 @@ class BookedOut(Out):
 
 
 class ParticipantsOut(Out):
-    experts = fields.List(fields.Nested(ExpertOut), required=True)
+    experts = fields.List(fields.Nested(VisitingExpertOut), required=True)
     officers = fields.List(fields.Nested(OfficerOut), required=True)
     bookings = fields.List(fields.Nested(BookedOut), required=True)
 

@@ -30,7 +30,7 @@ class CaseQuery(PageQuery):
     state = Choice(CaseState, load_default=None)
 
 
-class AnswerBody(In):
+class CorrectionAnswerBody(In):
     answer = Text(2000, at_least=2, multiline=True, required=True)
 
 
@@ -140,6 +140,6 @@ class OffersOut(Out):
     items = fields.List(fields.Nested(OfferOut), required=True)
 
 
-class ContactOut(Out):
+class CaseContactOut(Out):
     name = fields.String(required=True)
     phone = fields.String(required=True)

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
 
 from app import working_days
-from models.agencies import Agency
+from app.access import Actor, Grant
+from models.agencies import Agency, Expert
 from models.base import now
-from models.cases import WORKED, Case, CaseOffer, CaseState, CaseTransition, OfferState
+from models.cases import (
+    WORKED,
+    Aspect,
+    Case,
+    CaseAttendee,
+    CaseOffer,
+    CaseScore,
+    CaseState,
+    CaseTraining,
+    CaseTransition,
+    OfferState,
+    Phase,
+    Purpose,
+    Rating,
+    Strategy,
+    Visit,
+)
 from models.enterprises import Enterprise
 from models.people import RoleGrant
+from models.trainings import Audience
 from tests import agency_builders
-from tests.builders import World
+from tests.builders import Person, World
 
 PLANNED = tuple(state for state in WORKED if state not in (CaseState.diagnosis, CaseState.planning))
 """The states of a case whose strategy is chosen."""
@@ -98,3 +117,81 @@ def _somebody(world: World, enterprise: Enterprise) -> UUID:
         found = session.execute(select(RoleGrant.user_id).where(*owner)).scalar()
     made: UUID = found or world.member(enterprise).id
     return made
+
+
+def wish(of: Enterprise, **changes: Any) -> dict[str, Any]:
+    """The body of a request."""
+    return {
+        "enterprise_id": str(of.id),
+        "need": "产品返工多，客户投诉上升，想建立质量管理体系。",
+        "wanted": ["awareness", "people"],
+        "scheme": "qms",
+        "contact_name": "李质量",
+        "contact_phone": "13800138000",
+        **changes,
+    }
+
+
+def actor(person: Person, role: str, scope_id: Any = "js.xz.fengxian") -> Actor:
+    """Somebody as services know them."""
+    kinds = {"agency_staff": "agency", "owner": "enterprise", "member": "enterprise"}
+    return Actor(person.id, (Grant(role, kinds.get(role, "division"), str(scope_id)),))
+
+
+def ready(world: World, of: Case) -> None:
+    """Everything that the case's next step requires, by the back door."""
+    state, case_id = of.state, of.id
+    with world.session() as session:
+        row = session.get(Case, case_id)
+        if state == CaseState.diagnosis:
+            row.diagnosis, row.diagnosis_version = {"conclusion": "基础薄弱"}, "2026-11"
+            session.add_all(_scores(case_id, Phase.before, 40))
+        elif state == CaseState.planning:
+            row.strategy, row.aspects = Strategy.foundation, ["awareness", "people"]
+            row.strategy_reason, row.plan = "尚未建立体系，先夯实基础。", "先培训骨干，再编写体系文件。"
+        elif state == CaseState.training:
+            training = CaseTraining(
+                case_id=case_id,
+                audience=Audience.team,
+                title="检验方法",
+                trainer="陈专家",
+                place="一车间",
+                starts_at=now() - timedelta(hours=2),
+                ends_at=now() - timedelta(hours=1),
+            )
+            session.add(training)
+            session.flush()
+            session.add(CaseAttendee(case_id=case_id, training_id=training.id, name="王班长", attended=True))
+        elif state == CaseState.improvement:
+            session.add_all(_scores(case_id, Phase.after, 70))
+            _visit(session, row, Purpose.improvement)
+        elif state == CaseState.evaluation:
+            row.rating, row.rated_at = Rating.satisfied, now()
+        elif state == CaseState.rectification:
+            row.rectification = "已补做内审并整改三项问题。"
+        elif state == CaseState.revisit:
+            _visit(session, row, Purpose.revisit)
+
+
+def _scores(case_id: UUID, phase: Phase, points: int) -> list[CaseScore]:
+    return [CaseScore(case_id=case_id, phase=phase, aspect=aspect, score=points) for aspect in Aspect]
+
+
+def _visit(session: Any, of: Case, purpose: Purpose) -> None:
+    assert of.agency_id
+    expert = Expert(agency_id=of.agency_id, name="陈专家")
+    session.add(expert)
+    session.flush()
+    session.add(
+        Visit(
+            case_id=of.id,
+            purpose=purpose,
+            starts_at=now() - timedelta(hours=2),
+            ends_at=now() - timedelta(hours=1),
+            place="一车间",
+            expert_id=expert.id,
+            officer_id=of.created_by,
+            confirmed_at=now(),
+            created_by=of.created_by,
+        )
+    )

@@ -60,7 +60,7 @@ def withdraw(actor: Actor, body: dict[str, Any], case_id: UUID) -> Any:
 
 @blp.route("/cases/<uuid:case_id>/answer-correction", methods=["POST"])
 @require("cases.write")
-@blp.arguments(shapes.AnswerBody)
+@blp.arguments(shapes.CorrectionAnswerBody)
 @blp.response(200, shapes.CaseMade)
 def answer_correction(actor: Actor, body: dict[str, Any], case_id: UUID) -> Any:
     """答复补正要求，时限接着计算"""
@@ -131,7 +131,7 @@ def take_back_correction(actor: Actor, case_id: UUID) -> Any:
 
 @blp.route("/cases/<uuid:case_id>/contact", methods=["POST"])
 @require("cases.correct")
-@blp.response(200, shapes.ContactOut)
+@blp.response(200, shapes.CaseContactOut)
 def contact(actor: Actor, case_id: UUID) -> Any:
     """企业联系人，查看留有记录"""
     return case_contacts.reveal(actor, case_id)

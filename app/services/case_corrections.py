@@ -43,7 +43,7 @@ def ask(actor: Actor, case_id: UUID, asked: str) -> Case:
     audit.record(actor, "case.correction_asked", case, reason=asked)
     body = f"“{case.enterprise_name}”的帮扶项目 {case.number} 需要补正：{asked}"
     people = case_moves.enterprise_people(SYSTEM, case)
-    once = str(case.paused_at.timestamp())
+    once = case_moves.once(case.paused_at)
     case_moves.tell(case, people, "case.correction_asked", "帮扶项目需要补正", body, once=once, reason=asked)
     return case
 
@@ -57,7 +57,7 @@ def answer(actor: Actor, case_id: UUID, text: str) -> Case:
     audit.record(actor, "case.correction_answered", case)
     body = f"“{case.enterprise_name}”已答复帮扶项目 {case.number} 的补正要求：{text}"
     people = case_moves.concerned(SYSTEM, case) - {actor.user_id}
-    once = str(correction.id)
+    once = case_moves.once(correction.asked_at)
     case_moves.tell(case, people, "case.correction_answered", "补正已答复", body, once=once)
     return case
 
@@ -70,7 +70,7 @@ def take_back(actor: Actor, case_id: UUID) -> Case:
     audit.record(actor, "case.correction_taken_back", case)
     body = f"帮扶项目 {case.number} 的补正要求已收回，无需再答复。"
     people = case_moves.enterprise_people(SYSTEM, case)
-    once = str(correction.id)
+    once = case_moves.once(correction.asked_at)
     case_moves.tell(case, people, "case.correction_taken_back", "补正要求已收回", body, once=once)
     return case
 

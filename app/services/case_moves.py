@@ -7,6 +7,7 @@ the first has done. Lock order: case, then its offers and corrections, then agen
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, literal, or_, select, update
@@ -166,7 +167,7 @@ def _close_offers(_system: Actor, case: Case) -> None:
     agencies = session().execute(closed.returning(CaseOffer.agency_id), execution_options=_UNSYNCHRONISED)
     body = f"“{case.enterprise_name}”的帮扶项目 {case.number} 已由其他机构承接或已收回，不需再答复。"
     people = agency_staff(SYSTEM, set(agencies.scalars()))
-    tell(case, people, "case.offer_closed", "派单已收回", body, once=_now_once(case))
+    tell(case, people, "case.offer_closed", "派单已收回", body, once=once(case.state_since))
 
 
 def _tell_moved(actor: Actor, case: Case, reason: str | None) -> None:
@@ -174,11 +175,12 @@ def _tell_moved(actor: Actor, case: Case, reason: str | None) -> None:
     because = f"原因：{reason}" if reason else ""
     until = f"本环节请于 {when_due(case)} 前办理。" if case.due_at else ""
     body = f"“{case.enterprise_name}”的帮扶项目 {case.number} 现为“{case.state.label}”。{because}{until}"
-    tell(case, people, "case.moved", f"帮扶项目：{case.state.label}", body, once=_now_once(case))
+    tell(case, people, "case.moved", f"帮扶项目：{case.state.label}", body, once=once(case.state_since))
 
 
-def _now_once(case: Case) -> str:
-    return str(case.state_since.timestamp())
+def once(moment: datetime) -> str:
+    """Returns what tells one notice of a kind about a case from the next: when it was."""
+    return f"{moment.timestamp():.3f}"
 
 
 def tell(

@@ -67,7 +67,7 @@ def make(actor: Actor, case: Case, agency_ids: Collection[UUID]) -> None:
     until = notices.when(answer_by)
     body = f"“{case.enterprise_name}”的帮扶项目 {case.number} 派给本机构，请于 {until} 前接单或拒单。"
     people = case_moves.agency_staff(SYSTEM, chosen)
-    once = str(case.state_since.timestamp())
+    once = case_moves.once(case.state_since)
     case_moves.tell(case, people, "case.offered", "新的派单", body, once=once, deadline=until)
     outbox.defer("cases.expire_offers", at=answer_by, case_id=str(case.id))
 
@@ -117,7 +117,8 @@ def decline(actor: Actor, offer_id: UUID, reason: str) -> None:
     audit.record(actor, "case.offer_declined", case, reason=reason, agency=str(mine.agency_id))
     body = f"有机构未承接“{case.enterprise_name}”的帮扶项目 {case.number}。原因：{reason}"
     county = case_moves.county_staff(SYSTEM, case.division_id)
-    case_moves.tell(case, county, "case.offer_declined", "派单被拒", body, once=str(mine.id), reason=reason)
+    once = case_moves.once(now())
+    case_moves.tell(case, county, "case.offer_declined", "派单被拒", body, once=once, reason=reason)
     _back_if_none_waits(actor, case, "机构均未接单")
 
 

@@ -75,6 +75,18 @@ def above(division_id: str) -> list[str]:
 _here: Any = bindparam("here", type_=ARRAY(Text))
 _scheme: Any = bindparam("scheme", type_=Text)
 _year: Any = bindparam("year", type_=Integer)
+# An agency that a county and the city above it selected stands here once: by the county's word.
+_chosen = (
+    select(AgencySelection.reasons)
+    .where(
+        AgencySelection.agency_id == Agency.id,
+        AgencySelection.year == _year,
+        AgencySelection.division_id == any_(_here),
+    )
+    .order_by(AgencySelection.division_id.desc())
+    .limit(1)
+    .lateral("chosen")
+)
 _last = (
     select(AgencyAssessment.year, AgencyAssessment.rank, AgencyAssessment.score)
     .where(AgencyAssessment.agency_id == Agency.id, AgencyAssessment.year <= _year)
@@ -95,8 +107,6 @@ _before = (
 )
 _serves = Agency.counties.op("&&", is_comparison=True)(_here)
 _certifies = func.coalesce(_scheme == any_(Agency.schemes), true())
-_free = Agency.capacity - Agency.under_way
-_selected = AgencySelection.id.is_not(None)
 _waiting = (
     select(func.count())
     .select_from(CaseOffer)
@@ -112,8 +122,8 @@ _ranked = (
         Agency.under_way,
         _serves.label("serves"),
         _certifies.label("certifies"),
-        _selected.label("selected"),
-        AgencySelection.reasons,
+        _chosen.c.reasons.is_not(None).label("selected"),
+        _chosen.c.reasons,
         _last.c.year,
         _last.c.rank,
         _last.c.score,
@@ -121,18 +131,10 @@ _ranked = (
         _before.c.reason.label("answer"),
         _waiting.label("waiting"),
     )
-    .outerjoin(
-        AgencySelection,
-        (AgencySelection.agency_id == Agency.id)
-        & (AgencySelection.year == _year)
-        & (AgencySelection.division_id == any_(_here)),
-    )
+    .outerjoin(_chosen, true())
     .outerjoin(_last, true())
     .outerjoin(_before, true())
     .where(Agency.active)
-    # An agency that a county and the city above it selected stands here once: the county's word first.
-    .distinct(Agency.id)
-    .order_by(Agency.id, AgencySelection.division_id.desc().nulls_last())
     .subquery()
 )
 _free_of = _ranked.c.capacity - _ranked.c.under_way
