@@ -21,9 +21,14 @@ FIELDS = ("audience", "title", "trainer", "place", "starts_at", "ends_at")
 
 @transaction("cases.work")
 def add(actor: Actor, case_id: UUID, given: dict[str, Any]) -> CaseTraining:
-    """Adds a training with FIELDS; raises DomainError `not_found`, `case_state`, `correction_open`."""
+    """Adds a training with FIELDS.
+
+    Raises DomainError `not_found`, `case_state`, `correction_open`, or `validation_failed` for times that do
+    not fit together.
+    """
     case = case_work.hold_for(case_id, "trainings")
     made = CaseTraining(case_id=case_id, **given)
+    case_work.require_times(made)
     session().add(made)
     session().flush()
     audit.record(actor, "case.training_added", case, audience=made.audience.label)
@@ -32,16 +37,12 @@ def add(actor: Actor, case_id: UUID, given: dict[str, Any]) -> CaseTraining:
 
 @transaction("cases.work")
 def change(actor: Actor, training_id: UUID, changes: dict[str, Any]) -> CaseTraining:
-    """Changes some of FIELDS.
-
-    Raises what `add` raises, or `validation_failed` for times that do not fit together.
-    """
+    """Changes some of FIELDS; raises what `add` raises."""
     case, training = case_work.hold_part(CaseTraining, training_id, "trainings")
     changed = sorted(name for name, value in changes.items() if getattr(training, name) != value)
     for name in changed:
         setattr(training, name, changes[name])
-    if training.ends_at <= training.starts_at:
-        raise DomainError("validation_failed", fields={"ends_at": ["应晚于开始时间"]})
+    case_work.require_times(training)
     if changed:
         audit.record(actor, "case.training_changed", case, audience=training.audience.label, fields=changed)
     return training

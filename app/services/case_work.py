@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from app.errors import DomainError
 from app.services import case_moves, questionnaires, reference
 from app.transactions import session, transaction
 from models.agencies import Expert
-from models.base import Base, now
+from models.base import BEIJING, Base, now
 from models.cases import (
     WORKED,
     Aspect,
@@ -107,6 +108,12 @@ def open_part(actor: Actor, model: type[Base], part_id: UUID, act: str) -> tuple
     return open_for(actor, found.case_id, act), found
 
 
+def require_times(of: CaseTraining | Visit) -> None:
+    """Raises DomainError `validation_failed` unless it ends after it begins."""
+    if of.ends_at <= of.starts_at:
+        raise DomainError("validation_failed", fields={"ends_at": ["应晚于开始时间"]})
+
+
 # --- what was done so far
 
 
@@ -188,6 +195,10 @@ class Work:
     @property
     def measured(self) -> bool:
         return any(one.before is not None or one.after is not None for one in self.effects)
+
+    @property
+    def today(self) -> date:
+        return now().astimezone(BEIJING).date()
 
     def attendee(self, name: str) -> str:
         """Returns an attendee's name as whoever is looking may see it."""
@@ -286,6 +297,17 @@ def _trainings(case_id: UUID) -> list[Held]:
         attendees[one.training_id].append(one)
     held = _rows(CaseTraining, case_id, CaseTraining.starts_at, CaseTraining.id)
     return [Held(one, attendees[one.id]) for one in held]
+
+
+@transaction("cases.work")
+def training(_actor: Actor, training_id: UUID) -> tuple[Case, Held]:
+    """Returns a training of a case with its list, and the case; raises DomainError `not_found`."""
+    found = session().get(CaseTraining, training_id, populate_existing=True)
+    case = session().get(Case, found.case_id, populate_existing=True) if found else None
+    if found is None or case is None:
+        raise DomainError("not_found")
+    listed = select(CaseAttendee).where(CaseAttendee.training_id == training_id).order_by(CaseAttendee.id)
+    return case, Held(found, list(session().execute(listed).scalars()))
 
 
 @transaction(None)

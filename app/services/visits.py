@@ -29,7 +29,7 @@ def record(actor: Actor, case_id: UUID, given: dict[str, Any]) -> Visit:
     """Records a visit with FIELDS, made or to be made, and asks the officer to confirm it.
 
     Raises DomainError `not_found`, `case_state`, `correction_open`, `expert_not_of_agency`,
-    `officer_elsewhere`, or `validation_failed` for a booking of another case.
+    `officer_elsewhere`, or `validation_failed` for times that do not fit and a booking of another case.
     """
     case = case_work.hold_for(case_id, "visits")
     made = Visit(case_id=case_id, created_by=_who(actor), **given)
@@ -45,7 +45,7 @@ def record(actor: Actor, case_id: UUID, given: dict[str, Any]) -> Visit:
 def change(actor: Actor, visit_id: UUID, changes: dict[str, Any]) -> Visit:
     """Changes some of FIELDS of a visit that is not confirmed yet; another officer is asked anew.
 
-    Raises what `record` raises, or `visit_confirmed`, or `validation_failed` for times that do not fit.
+    Raises what `record` raises, or `visit_confirmed`.
     """
     case, visit = case_work.hold_part(Visit, visit_id, "visits")
     if visit.confirmed_at is not None:
@@ -53,8 +53,6 @@ def change(actor: Actor, visit_id: UUID, changes: dict[str, Any]) -> Visit:
     changed = sorted(name for name, value in changes.items() if getattr(visit, name) != value)
     for name in changed:
         setattr(visit, name, changes[name])
-    if visit.ends_at <= visit.starts_at:
-        raise DomainError("validation_failed", fields={"ends_at": ["应晚于开始时间"]})
     _check(case, visit)
     if changed:
         audit.record(actor, "case.visit_changed", case, purpose=visit.purpose.label, fields=changed)
@@ -132,6 +130,7 @@ def _officers(_system: Actor, case: Case) -> list[Any]:
 
 
 def _check(case: Case, visit: Visit) -> None:
+    case_work.require_times(visit)
     with session().no_autoflush:
         of_agency = (Expert.id == visit.expert_id, Expert.agency_id == case.agency_id)
         if session().execute(select(Expert.id).where(*of_agency)).first() is None:
@@ -152,7 +151,7 @@ def _ask(case: Case, visit: Visit) -> None:
         "走访待您确认",
         f"“{case.enterprise_name}”的走访（{visit.purpose.label}）登记您参与：{when}，{visit.place}。"
         "走访后请在管理后台“走访确认”中确认。",
-        once=str(visit.id),
+        once=visit.id.hex,
         time=when,
         place=visit.place,
     )
