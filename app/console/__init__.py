@@ -13,10 +13,14 @@ from app.console.frame import POLICY, blp, csrf, fingerprint, refuse_forged
 PAGES = (
     "account",
     "accounts",
+    "agencies",
+    "agency_own",
     "attendance",
     "audit_trail",
     "campaign_wizard",
     "campaigns",
+    "case_trainings",
+    "case_work",
     "checkins",
     "enterprise_merges",
     "enterprise_reviews",
@@ -29,6 +33,7 @@ PAGES = (
     "message_templates",
     "notice_routes",
     "organisations",
+    "radar",
     "sending",
     "sign_in",
     "signups",
@@ -36,6 +41,7 @@ PAGES = (
     "training_calendar",
     "trainings",
     "transfers",
+    "visits",
 )
 
 

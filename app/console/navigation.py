@@ -40,6 +40,13 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         ),
     ),
     (
+        "帮扶",
+        (
+            Item("本机构", "certificate", "agency_own", "agencies.own", ("agency_own",)),
+            Item("帮扶机构", "building-community", "agencies", "agencies.desk", ("agencies",)),
+        ),
+    ),
+    (
         "消息",
         (
             Item("群发", "send", "campaigns", "messages.send", ("campaign",)),

@@ -124,7 +124,7 @@ class Standing:
     among: int
 
 
-@transaction("agencies.read")
+@transaction("agencies.desk")
 def standings(_actor: Actor, agency_id: UUID) -> list[Standing]:
     """Returns how an agency stood in each year, newest first."""
     peers = aliased(AgencyAssessment)
@@ -224,7 +224,7 @@ def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 ASSESSMENTS = Register(
     "agencies.assessments",
     "年度考核",
-    "agencies.read",
+    "agencies.desk",
     select(
         AgencyAssessment.id,
         AgencyAssessment.agency_id,

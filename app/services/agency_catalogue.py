@@ -6,7 +6,18 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Text, any_, bindparam, exists, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Text,
+    any_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from app import masks
@@ -164,6 +175,21 @@ def _experts(agency_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Any]]]:
 # --- as desks look for them
 
 
+@transaction("agencies.desk")
+def at_desk(actor: Actor, agency_id: UUID) -> dict[str, Any]:
+    """Returns what `details` does; raises DomainError `not_found`."""
+    return details(actor, agency_id)
+
+
+@transaction("agencies.desk")
+def choosable(_actor: Actor, counties: Collection[str]) -> Sequence[Any]:
+    """Returns the agencies that take part and serve any of the counties, by name, with their latest rank."""
+    wanted = select(Agency.id, Agency.name, LATEST.c.year, LATEST.c.rank)
+    wanted = wanted.outerjoin(LATEST, LATEST.c.agency_id == Agency.id)
+    serving = Agency.counties.op("&&", is_comparison=True)(list(counties))
+    return session().execute(wanted.where(Agency.active, serving).order_by(Agency.name)).all()
+
+
 def labels(kind: type[Labelled], values: Sequence[str]) -> str:
     """Returns what people read for values of an enumeration."""
     return "、".join(one.label for one in kind if one.value in values)
@@ -203,7 +229,7 @@ def _yes_or_no(name: str, label: str, column: Any, yes: str, no: str) -> Filter:
 REGISTER = Register(
     "agencies.catalogue",
     "帮扶机构",
-    "agencies.read",
+    "agencies.desk",
     _FROM.add_columns(_EXPERTS.label("experts")),
     [
         Column("名称", "name", width=32),
@@ -250,7 +276,7 @@ def _show_experts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 EXPERTS = Register(
     "agencies.experts",
     "专家名册",
-    "agencies.read",
+    "agencies.desk",
     select(
         Expert.id,
         Expert.number,
