@@ -97,10 +97,8 @@ def _tell(
 
 @transaction(None)
 def _names(_system: Actor, booking: Booking) -> tuple[str, str]:
-    wanted = select(Agency.name, Expert.name.label("expert")).where(
-        Agency.id == booking.agency_id, Expert.id == booking.expert_id
-    )
-    found = session().execute(wanted).one()
+    both = select(Agency.name, Expert.name.label("expert")).join(Expert, Expert.agency_id == Agency.id)
+    found = session().execute(both.where(Expert.id == booking.expert_id)).one()
     return found.name, found.expert
 
 

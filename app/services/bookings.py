@@ -89,11 +89,11 @@ def book(
     booking = booking_moves.hold_row(booking_id)
     if booking.state == BookingState.lapsed or booking_moves.overdue(booking):
         raise DomainError("hold_lapsed")
-    move(booking, BookingState.booked)
     _require_its_agency(booking.enterprise_id, booking.agency_id)
+    move(booking, BookingState.booked)
     booking.hold_expires_at = None
-    booking.need, booking.contact_name, booking.contact_phone = need, contact_name, contact_phone
     booking.place = _where(booking.meeting, booking.place, place)
+    booking.need, booking.contact_name, booking.contact_phone = need, contact_name, contact_phone
     wish = cases.Wish(need, contact_name, contact_phone, wanted=[])
     booking.case_id = cases.open_for_booking(actor, booking, wish)
     audit.record(actor, "booking.made", booking)
