@@ -1,4 +1,4 @@
-"""What a case is worked on with: who does it, and bodies that are sound in everything a test does not name."""
+"""What a case is worked on with: who does it, and bodies sound in everything a test does not name."""
 
 from __future__ import annotations
 
