@@ -42,6 +42,7 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
     (
         "帮扶",
         (
+            Item("走访确认", "map-pin", "visits", "cases.route", ("visit",)),
             Item("本机构", "certificate", "agency_own", "agencies.own", ("agency_own",)),
             Item("帮扶机构", "building-community", "agencies", "agencies.desk", ("agencies",)),
         ),

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from app.access import Actor
+from app.services import visits
 from app.transactions import begin, session
 from models.base import now
 from models.checkins import Outcome, Scan
@@ -28,6 +29,7 @@ class Overview:
         to_review: enterprises waiting for their review, and the day of the oldest.
         to_join: people who ask to join an enterprise.
         to_decide: sign-ups that wait for approval.
+        to_confirm: visits that wait for this officer's word.
         coming: the next published trainings, with seats and sign-ups to decide.
         by_state, by_size: enterprises counted; the label first.
         trained: enterprises with an attendance this year (培训企业数), and attendances (培训人次).
@@ -37,6 +39,7 @@ class Overview:
     oldest: datetime | None = None
     to_join: int | None = None
     to_decide: int | None = None
+    to_confirm: int | None = None
     coming: list[Any] = field(default_factory=list)
     by_state: list[tuple[Any, int]] = field(default_factory=list)
     by_size: list[tuple[Any, int]] = field(default_factory=list)
@@ -55,6 +58,8 @@ def overview(actor: Actor) -> Overview:
     if actor.may("signups.review"):
         with begin(actor.acting("signups.review")):
             _signups(seen)
+    if actor.may("cases.route"):
+        seen.to_confirm = visits.count_to_confirm(actor)
     return seen
 
 

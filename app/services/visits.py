@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from app import audit, notices
 from app.access import SYSTEM, Actor
@@ -164,6 +164,13 @@ def _who(actor: Actor) -> UUID:
 
 
 # --- what waits for an officer
+
+
+@transaction("cases.route")
+def count_to_confirm(actor: Actor) -> int:
+    """Returns how many visits wait for this officer's word that they took part."""
+    mine = (Visit.officer_id == actor.user_id, Visit.confirmed_at.is_(None), Visit.starts_at <= now())
+    return session().execute(select(func.count()).select_from(Visit).where(*mine)).scalar_one()
 
 
 def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
