@@ -27,6 +27,19 @@ from models.people import RoleGrant
 STAFF = "agency_staff"
 COUNTY = "county"
 
+_OWN = (
+    Agency.id,
+    Agency.name,
+    Agency.approval_number,
+    Agency.profile,
+    Agency.telephone,
+    Agency.address,
+    Agency.schemes,
+    Agency.counties,
+    Agency.capacity,
+    Agency.fee_waiver,
+)
+
 AGENCIES = Register(
     "agencies.agencies",
     "帮扶机构",
@@ -90,10 +103,13 @@ def change_own(actor: Actor, agency_id: UUID, values: Mapping[str, Any]) -> Agen
 
 
 @transaction("agencies.own")
-def mine(actor: Actor) -> Agency:
-    """Returns one's own agency; raises DomainError `not_found`."""
-    wanted = select(Agency).where(Agency.id.in_(actor.reach["reach_agencies"]))
-    found = session().execute(wanted.order_by(Agency.id).limit(1)).scalar()
+def mine(actor: Actor) -> Any:
+    """Returns one's own agency: its name and number, and what it says of itself.
+
+    Raises DomainError `not_found`.
+    """
+    wanted = select(*_OWN).where(Agency.id.in_(actor.reach["reach_agencies"]))
+    found = session().execute(wanted.order_by(Agency.id).limit(1)).first()
     if found is None:
         raise DomainError("not_found")
     return found

@@ -41,9 +41,10 @@ def listed(actor: Actor, agency_id: UUID) -> list[dict[str, Any]]:
 
 
 @transaction("agencies.own")
-def get(actor: Actor, expert_id: UUID) -> Expert:
+def get(actor: Actor, expert_id: UUID) -> Any:
     """Returns an expert of one's own agency; raises DomainError `not_found`."""
-    found = session().get(Expert, expert_id)
+    columns = (Expert.id, Expert.agency_id, Expert.name, Expert.title, Expert.fields)
+    found = session().execute(select(*columns).where(Expert.id == expert_id)).first()
     if found is None or not actor.reaches_agency(found.agency_id):
         raise DomainError("not_found")
     return found
