@@ -34,7 +34,7 @@ class ScoresBody(In):
 class PlanBody(In):
     strategy = Choice(Strategy, required=True)
     aspects = fields.List(
-        Choice(Aspect), required=True, validate=Length(1, 6), metadata={"description": "提升方面"}
+        Choice(Aspect), required=True, validate=Length(min=1), metadata={"description": "提升方面"}
     )
     strategy_reason = Text(1000, multiline=True, required=True, metadata={"description": "选定的理由"})
     plan = Text(4000, multiline=True, required=True, metadata={"description": "提升方案"})

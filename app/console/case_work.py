@@ -64,13 +64,12 @@ def case_url(case_id: UUID, part: str) -> str:
 def diagnose(actor: Actor, case_id: UUID) -> Any:
     """Fills in the diagnosis form."""
     case = case_work.open_for(actor, case_id, "diagnosis")
-    asked = reference.current_document(SYSTEM, DIAGNOSIS)
-    questions = asked.content["questions"]
+    asked = reference.current_document(SYSTEM, DIAGNOSIS).content
+    questions = asked["questions"]
     form = Form(_answers(questions), {"answers": case.diagnosis or {}})
     if form.submitted:
         with form:
-            given = {name.removeprefix("answers."): value for name, value in form.values().items()}
-            case_plans.diagnose(actor, case_id, given)
+            case_plans.diagnose(actor, case_id, form.values().get("answers", {}))
             return done("诊断表已保存。", case_url(case_id, "diagnosis"))
     return form.page(
         "case_work/diagnosis.html", case=case, asked=asked, groups=case_work.by_aspect(questions)

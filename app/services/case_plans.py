@@ -9,7 +9,7 @@ from uuid import UUID
 from app import audit
 from app.access import SYSTEM, Actor
 from app.services import case_work, questionnaires, reference
-from app.services.case_work import DIAGNOSIS
+from app.services.case_work import ASPECTS, DIAGNOSIS
 from app.transactions import transaction
 from models.cases import Aspect, Case, Strategy
 
@@ -41,7 +41,9 @@ def plan(
     case.strategy = strategy
     case.aspects = [one.value for one in Aspect if one in aspects]
     case.strategy_reason, case.plan = reason, measures
-    audit.record(actor, "case.planned", case, strategy=strategy.label, aspects=[one.label for one in aspects])
+    audit.record(
+        actor, "case.planned", case, strategy=strategy.label, aspects=[ASPECTS[one] for one in case.aspects]
+    )
     return case
 
 

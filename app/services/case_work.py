@@ -96,6 +96,7 @@ def open_for(_actor: Actor, case_id: UUID, act: str) -> Case:
     case_moves.require_state(found, *ACTS[act])
     if found.paused_at is not None:
         raise DomainError("correction_open")
+    session().expunge(found)  # it is shown again when the act that follows is refused and undone
     return found
 
 
@@ -105,6 +106,7 @@ def open_part(actor: Actor, model: type[Base], part_id: UUID, act: str) -> tuple
     found: Any = session().get(model, part_id, populate_existing=True)
     if found is None:
         raise DomainError("not_found")
+    session().expunge(found)
     return open_for(actor, found.case_id, act), found
 
 
