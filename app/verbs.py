@@ -66,6 +66,7 @@ VERBS: dict[str, str] = {
     "case.correction_answered": "企业答复补正",
     "case.correction_taken_back": "收回补正要求",
     "case.rated": "企业评价帮扶",
+    "case.expert_appointed": "指定负责专家",
     "case.diagnosed": "填写诊断表",
     "case.scored": "六方面评分",
     "case.planned": "确定策略和提升方案",

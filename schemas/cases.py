@@ -43,6 +43,10 @@ class RatingBody(In):
     comment = Text(1000, at_least=0, multiline=True, load_default="")
 
 
+class LeadBody(In):
+    expert_id = fields.UUID(required=True, metadata={"description": "负责专家"})
+
+
 class ReviewBody(In):
     """What the county decides about a request; a refusal says why."""
 

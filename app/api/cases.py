@@ -112,6 +112,15 @@ def advance(actor: Actor, case_id: UUID) -> Any:
     return case_steps.advance(actor, case_id)
 
 
+@blp.route("/cases/<uuid:case_id>/expert", methods=["POST"])
+@require("cases.work")
+@blp.arguments(shapes.LeadBody)
+@blp.response(200, shapes.CaseMade)
+def appoint(actor: Actor, body: dict[str, Any], case_id: UUID) -> Any:
+    """指定负责专家"""
+    return case_steps.appoint(actor, case_id, body["expert_id"])
+
+
 @blp.route("/cases/<uuid:case_id>/ask-correction", methods=["POST"])
 @require("cases.correct")
 @blp.arguments(shapes.AskedBody)

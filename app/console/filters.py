@@ -10,11 +10,15 @@ from models.base import BEIJING
 
 # What a state means to whoever reads a list: wait, fine, mind, over. The label says it in words.
 TONES = {
-    "azure": {"draft", "running", "offered", "online", "earned"},
-    "yellow": {"pending", "registered", "waiting", "closing", "initial", "changed", "gone"},
+    "azure": {"draft", "running", "offered", "online", "earned", "diagnosis", "planning", "training"}
+    | {"improvement", "evaluation"},
+    "yellow": {"pending", "registered", "waiting", "closing", "initial", "changed", "gone"}
+    | {"requested", "routing"},
     "green": {"confirmed", "reviewed", "published", "accepted", "active", "done", "approved", "issued"},
-    "orange": {"returned", "duplicate", "late", "too_early", "code_expired", "not_confirmed"},
-    "red": {"refused", "cancelled", "failed", "disabled", "wrong_training", "unknown_ticket", "clock_skewed"},
+    "orange": {"returned", "duplicate", "late", "too_early", "code_expired", "not_confirmed"}
+    | {"rectification", "revisit"},
+    "red": {"refused", "cancelled", "failed", "disabled", "wrong_training", "unknown_ticket", "clock_skewed"}
+    | {"terminated"},
 }
 WEEKDAYS = "一二三四五六日"
 

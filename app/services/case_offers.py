@@ -18,7 +18,7 @@ from app.errors import DomainError
 from app.services import case_moves
 from app.services.enterprises import signed_in
 from app.transactions import session, transaction
-from models.agencies import Agency
+from models.agencies import Agency, Expert
 from models.base import now
 from models.cases import LIMITS, Case, CaseOffer, CaseState, OfferState
 from models.lifecycle import move
@@ -94,8 +94,17 @@ def accept(actor: Actor, offer_id: UUID) -> Case:
     _take_room(mine.agency_id)
     _answer(mine, OfferState.accepted)
     case.agency_id = mine.agency_id
+    case.expert_id = _own_expert(actor, mine.agency_id)
     case_moves.advance(actor, case, CaseState.diagnosis)
     return case
+
+
+def _own_expert(actor: Actor, agency_id: UUID) -> UUID | None:
+    """Returns the expert that the actor is, if any: whoever accepts in the field leads the case."""
+    own = select(Expert.id).where(
+        Expert.agency_id == agency_id, Expert.active, Expert.user_id == actor.user_id
+    )
+    return session().execute(own).scalar()
 
 
 def _take_room(agency_id: UUID) -> None:
@@ -215,3 +224,12 @@ def to_answer(_actor: Actor) -> list[Any]:
 def _described(_system: Actor, offer_ids: Collection[UUID]) -> list[Any]:
     found = select(*_LISTED).join(Case, Case.id == CaseOffer.case_id).where(CaseOffer.id.in_(offer_ids))
     return list(session().execute(found.order_by(CaseOffer.answer_by, CaseOffer.id)))
+
+
+@transaction("cases.route")
+def of_case(_actor: Actor, case_id: UUID) -> list[Any]:
+    """Returns all offers of a case in reach with the names of the agencies, the latest first."""
+    columns = (CaseOffer.state, CaseOffer.reason, CaseOffer.offered_at, CaseOffer.answer_by)
+    found = select(*columns, Agency.name).join(Agency, Agency.id == CaseOffer.agency_id)
+    of = found.where(CaseOffer.case_id == case_id)
+    return list(session().execute(of.order_by(CaseOffer.offered_at.desc(), Agency.name)))

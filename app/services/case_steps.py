@@ -9,12 +9,15 @@ from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, func, or_, select
 
+from app import audit
 from app.access import Actor
 from app.errors import DomainError
 from app.prepared import Prepared
 from app.services import case_moves
-from app.transactions import transaction
+from app.transactions import session, transaction
+from models.agencies import Expert
 from models.cases import (
+    WORKED,
     Aspect,
     Case,
     CaseAttendee,
@@ -116,6 +119,19 @@ def require_complete(case: Case) -> None:
     if missing:
         target = NEXT[case.state].label
         raise DomainError("case_incomplete", target=target, missing="；".join(missing))
+
+
+@transaction("cases.work")
+def appoint(actor: Actor, case_id: UUID, expert_id: UUID) -> Case:
+    """Names the expert who leads a case; raises DomainError `not_found`, `case_state`, `correction_open` or
+    `expert_not_of_agency`."""
+    case = case_moves.hold_in(case_id, *WORKED)
+    of_agency = (Expert.id == expert_id, Expert.agency_id == case.agency_id, Expert.active)
+    if session().execute(select(Expert.id).where(*of_agency)).first() is None:
+        raise DomainError("expert_not_of_agency", fields={"expert_id": ["应为承接机构的专家"]})
+    case.expert_id = expert_id
+    audit.record(actor, "case.expert_appointed", case)
+    return case
 
 
 @transaction("cases.work")

@@ -17,7 +17,7 @@ from app.services.case_timeline import Entry
 from app.services.case_work import ASPECTS, Work
 from app.transactions import session, transaction
 from models.agencies import Agency, Expert, Scheme
-from models.cases import Case, CaseState, CaseTransition, Correction
+from models.cases import WORKED, Case, CaseState, CaseTransition, Correction
 
 _PLAIN = (
     "id",
@@ -73,7 +73,8 @@ class Seen:
 
     Args:
         acts: what whoever is looking may do about its course now: admit, refuse, ask, take_back, offer,
-            recall, advance, close, send_back, terminate.
+            recall, appoint, advance, close, send_back, refused, terminated.
+        experts: who may be appointed, where that may be done.
         overdue: working days since the step had to be done.
         forward: the label of the step that follows, if one does.
     """
@@ -87,6 +88,7 @@ class Seen:
     forward: str
     overdue: int
     acts: frozenset[str]
+    experts: list[Any]
     work: Work
     timeline: list[Entry]
 
@@ -109,7 +111,7 @@ def look(actor: Actor, case_id: UUID) -> Seen:
     case = cases.find(case_id)
     expert = session().get(Expert, case.expert_id) if case.expert_id else None
     names = reference.division_names(SYSTEM)
-    paused = case.paused_at is not None
+    paused, acts = case.paused_at is not None, _acts(actor, case)
     return Seen(
         case,
         names.get(case.division_id, case.division_id),
@@ -119,10 +121,17 @@ def look(actor: Actor, case_id: UUID) -> Seen:
         case_steps.requirements(case),
         NEXT[case.state].label if case.state in NEXT else "",
         0 if paused or case.state not in CaseState.moves() else case_deadlines.overdue_by(case.due_at),
-        _acts(actor, case),
+        acts,
+        _experts(case) if "appoint" in acts else [],
         case_work.sections(actor, case),
         case_timeline.of(SYSTEM, case),
     )
+
+
+def _experts(case: Case) -> list[Any]:
+    of_agency = (Expert.agency_id == case.agency_id, Expert.active)
+    found = select(Expert.id, Expert.name, Expert.title).where(*of_agency)
+    return list(session().execute(found.order_by(Expert.number)))
 
 
 def _acts(actor: Actor, case: Case) -> frozenset[str]:
@@ -144,6 +153,8 @@ def _acts(actor: Actor, case: Case) -> frozenset[str]:
             for name, states in _ROUTED.items()
             if state in states and (name != "close" or case.rating is not None)
         }
+    if works and state in WORKED:
+        acts.add("appoint")
     if works and state in AGENCY_STEPS:
         acts.add("advance")
     return frozenset(acts)
