@@ -11,8 +11,14 @@ from models.cases import Aspect
 from schemas.base import Boolean, Choice, In, Integer, Length, Out, PageQuery, Phone, Text
 
 
-def _several(kind: Any, at_least: int = 0) -> fields.List[Any]:
-    return fields.List(Choice(kind), required=True, validate=Length(at_least, len(kind)))
+class Several(fields.List[Any]):
+    """Some values of a kind, each once."""
+
+    def __init__(self, inner: fields.Field[Any], at_most: int, *, at_least: int = 0) -> None:
+        super().__init__(inner, required=True, validate=[Length(at_least), Length(max=at_most)])
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        return list(dict.fromkeys(super()._deserialize(value, attr, data, **kwargs)))
 
 
 class OwnAgencyBody(In):
@@ -21,8 +27,8 @@ class OwnAgencyBody(In):
     profile = Text(2000, at_least=0, multiline=True, load_default="")
     telephone = Text(32, load_default=None, allow_none=True)
     address = Text(200, load_default=None, allow_none=True)
-    schemes = _several(Scheme)
-    counties = fields.List(Text(64), required=True, validate=Length(0, 50))
+    schemes = Several(Choice(Scheme), len(Scheme))
+    counties = Several(Text(64), 50)
     capacity = Integer(*LIMITS["capacity"], required=True)
     fee_waiver = Text(500, at_least=0, multiline=True, load_default="")
 
@@ -38,7 +44,9 @@ class ExpertBody(In):
     title = Text(64, at_least=0, load_default="")
 
     class Meta:
-        include: ClassVar = {"fields": _several(Aspect)}  # a schema's own attribute has this name
+        include: ClassVar = {
+            "fields": Several(Choice(Aspect), len(Aspect))
+        }  # a schema's own attribute has this name
 
 
 class ExpertPhoneBody(In):
@@ -49,7 +57,7 @@ class SelectionBody(In):
     division_id = Text(64, required=True)
     year = Integer(*LIMITS["year"], required=True)
     agency_id = fields.UUID(required=True)
-    reasons = _several(SelectionReason, 1)
+    reasons = Several(Choice(SelectionReason), len(SelectionReason), at_least=1)
     note = Text(500, at_least=0, multiline=True, load_default="")
 
 

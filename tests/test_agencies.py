@@ -35,7 +35,7 @@ def city(world: World) -> Desk:
 
 
 def listed(client: FlaskClient, person: Person, **query: Any) -> list[dict[str, Any]]:
-    answer = client.get("/api/v1/agencies", query_string=query, headers=person.headers)
+    answer: Any = client.get("/api/v1/agencies", query_string=query, headers=person.headers)
     assert answer.status_code == 200, answer.json
     items: list[dict[str, Any]] = answer.json["items"]
     return items
@@ -94,12 +94,12 @@ def test_an_enterprise_finds_who_serves_its_county(client: FlaskClient, world: W
     pages = [listed(client, owner, q=word, limit=2), listed(client, owner, q=word)]
     assert [len(page) for page in pages] == [2, 3]
 
-    whole = client.get(f"/api/v1/agencies/{here.id}", headers=owner.headers).json
+    whole: Any = client.get(f"/api/v1/agencies/{here.id}", headers=owner.headers).json
     assert [one["rank"] for one in whole["assessments"]] == [3, 7]
     assert [(one["division_id"], one["reasons"]) for one in whole["selections"]] == [
         ("js.xz.fengxian", ["responsible"])
     ]
-    missing = client.get(f"/api/v1/agencies/{UUID(int=7)}", headers=owner.headers)
+    missing: Any = client.get(f"/api/v1/agencies/{UUID(int=7)}", headers=owner.headers)
     assert (missing.status_code, missing.json["code"]) == (404, "not_found")
 
 
@@ -128,7 +128,7 @@ def test_the_catalogue_asks_the_same_few_questions_whatever_it_holds(
     ("query", "field"), [({"scheme": "nothing"}, "scheme"), ({"q": "长" * 65}, "q"), ({"rank": "1"}, "rank")]
 )
 def test_what_cannot_be_asked(client: FlaskClient, world: World, query: dict[str, str], field: str) -> None:
-    answer = client.get("/api/v1/agencies", query_string=query, headers=world.person().headers)
+    answer: Any = client.get("/api/v1/agencies", query_string=query, headers=world.person().headers)
     assert (answer.status_code, answer.json["code"]) == (422, "validation_failed")
     assert field in answer.json["fields"]
 

@@ -166,17 +166,13 @@ def agencies_selections(actor: Actor) -> Response:
 @require("agencies.select")
 def agencies_select(actor: Actor) -> Any:
     """Selects an agency for a county and a year."""
-    counties = agency_selections.counties(actor)
-    given = {
-        "division_id": counties[0].id if len(counties) == 1 else None,
-        "year": now().year,
-        "agency_id": request.args.get("agency"),
-    }
+    given = {"division_id": actor.home, "year": now().year, "agency_id": request.args.get("agency")}
     form = Form(shapes.SelectionBody, given)
     if form.submitted:
         with form:
             agency_selections.choose(actor, **form.values())
             return done("已选定，并已通知该机构。", url_for(".agencies_selections"))
+    counties = agency_selections.counties(actor)
     offered = [
         (str(one.id), f"{one.name}（{one.year} 年度第 {one.rank} 位）" if one.rank else one.name)
         for one in agency_catalogue.choosable(actor, [one.id for one in counties])

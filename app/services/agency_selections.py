@@ -125,7 +125,7 @@ def choose(
         raise _at("agency_id", "agency_selected", county=county.short_name, year=year)
     told = labels(SelectionReason, reasons)
     audit.record(actor, "agency.selected", agency, division=division_id, year=year, reasons=list(reasons))
-    _tell(agency, county, year, "agency.selected", "被选为帮扶机构", f"理由：{told}。", reasons=told)
+    _tell(agency, county, made, "agency.selected", "被选为帮扶机构", f"理由：{told}。", reasons=told)
     return made
 
 
@@ -151,7 +151,7 @@ def withdraw(actor: Actor, selection_id: UUID, reason: str) -> None:
     agency = session().get_one(Agency, was.agency_id)
     county = session().get_one(Division, was.division_id)
     audit.record(actor, "agency.deselected", agency, division=was.division_id, year=was.year, reason=reason)
-    _tell(agency, county, was.year, "agency.deselected", "不再列为帮扶机构", f"原因：{reason}", reason=reason)
+    _tell(agency, county, was, "agency.deselected", "不再列为帮扶机构", f"原因：{reason}", reason=reason)
 
 
 def _insert(
@@ -187,13 +187,20 @@ def _check_reasons(agency_id: UUID, reasons: Sequence[SelectionReason], note: st
 
 
 def _tell(
-    agency: Agency, county: Division, year: int, kind: str, title: str, why: str, **because: str
+    agency: Agency,
+    county: Division,
+    chosen: AgencySelection,
+    kind: str,
+    title: str,
+    why: str,
+    **because: str,
 ) -> None:
+    year = chosen.year
     facts = {"agency": agency.name, "county": county.short_name, "year": f"{year}年", **because}
     said = f"{county.name}{year}年度：贵机构{title}。{why}"
     people = agencies.staff_of(SYSTEM, agency.id)
     # Selected, withdrawn and selected again is told three times.
-    outbox.notify_many(people, kind, agency, title, said, facts, once=str(new_id()))
+    outbox.notify_many(people, kind, agency, title, said, facts, once=chosen.id.hex[-12:])
 
 
 def _at(field: str, code: str, **details: Any) -> DomainError:

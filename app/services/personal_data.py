@@ -13,6 +13,7 @@ from app.access import Actor
 from app.errors import DomainError
 from app.services import followers, people, reference
 from app.transactions import session, transaction
+from models.agencies import Expert
 from models.base import now
 from models.bookings import Booking
 from models.checkins import AttendanceCertificate
@@ -100,6 +101,8 @@ def close_account(actor: Actor, user_id: UUID, *, at_once: bool = False) -> None
     session().execute(
         update(StaffAccount).where(StaffAccount.wechat_user_id == user.id).values(wechat_user_id=None)
     )
+    # The expert's name stays with the agency, whose record it is.
+    session().execute(update(Expert).where(Expert.user_id == user.id).values(user_id=None))
     for model in _OWN:
         session().execute(delete(model).where(model.user_id == user.id))
     for signup_id in session().execute(select(Signup.id).where(Signup.attendee_user_id == user.id)).scalars():
@@ -154,8 +157,9 @@ def export(actor: Actor) -> dict[str, Any]:
     """Returns a copy of all that is kept about the person (PIPL 45)."""
     user = people.me(actor)
 
-    def rows(model: Any, *columns: Any) -> list[dict[str, Any]]:
-        found = session().execute(select(*columns).where(_whose(model) == user.id).order_by(model.id))
+    def rows(model: Any, *columns: Any, whose: Any = None) -> list[dict[str, Any]]:
+        mine = (_whose(model) if whose is None else whose) == user.id
+        found = session().execute(select(*columns).where(mine).order_by(model.id))
         return [dict(row) for row in found.mappings()]
 
     return {
@@ -170,6 +174,9 @@ def export(actor: Actor) -> dict[str, Any]:
         "consents": rows(Consent, Consent.kind, Consent.version, Consent.given_at, Consent.withdrawn_at),
         "sign_ins": rows(SignIn, SignIn.created_at, SignIn.ended_at, SignIn.end_reason),
         "grants": rows(RoleGrant, RoleGrant.role, RoleGrant.scope_type, RoleGrant.scope_id),
+        "experts": rows(
+            Expert, Expert.agency_id, Expert.name, Expert.title, Expert.fields, whose=Expert.user_id
+        ),
         "signups": rows(
             Signup,
             Signup.training_id,
