@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.exc import IntegrityError
 
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
@@ -128,6 +130,41 @@ def list_own(
 ) -> Page:
     """Returns one page of the cases of the actor's enterprises, and of those its agency has, newest first."""
     return _OWN.page(cursor, limit, enterprise=enterprise_id, state=state)
+
+
+@transaction(None)
+def move_to(system: Actor, keep_id: UUID, drop_id: UUID, *, late: bool) -> int:
+    """Moves the cases of a merged enterprise to the kept one, and returns how many.
+
+    An open one goes to the kept one's county; what is over stays where it was done. Raises DomainError
+    `merge_open_cases` when both have one open; `late`, of what began before a merge and was written after
+    it, the younger is withdrawn instead.
+    """
+    both = (Case.enterprise_id.in_((keep_id, drop_id)), Case.state.in_(OPEN))
+    held = select(Case).where(*both).order_by(Case.created_at).with_for_update()
+    found = list(session().execute(held, execution_options={"populate_existing": True}).scalars())
+    if len(found) == 2 and not late:
+        raise _both_open(found[0], found[1])
+    if len(found) == 2:
+        case_moves.advance(system, found[1], CaseState.withdrawn, "企业合并，已有在办的帮扶项目")
+    division = select(Enterprise.division_id).where(Enterprise.id == keep_id).scalar_subquery()
+    theirs = update(Case).where(Case.enterprise_id == drop_id)
+    try:
+        with session().begin_nested():
+            _changed(theirs.where(Case.state.in_(OPEN)).values(division_id=division))
+            return _changed(theirs.values(enterprise_id=keep_id))
+    except IntegrityError:  # one was opened at this very moment
+        now_open = session().execute(select(Case).where(*both)).scalars().all()
+        raise _both_open(now_open[0], now_open[-1]) from None
+
+
+def _both_open(one: Case, other: Case) -> DomainError:
+    return DomainError("merge_open_cases", keep=one.number, drop=other.number)
+
+
+def _changed(statement: Any) -> int:
+    done: Any = session().execute(statement, execution_options={"synchronize_session": False})
+    return int(done.rowcount)
 
 
 def find(case_id: UUID) -> Case:
