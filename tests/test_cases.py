@@ -14,7 +14,16 @@ from app.errors import DomainError
 from app.services import case_evaluation, case_offers, case_routing
 from models.agencies import Agency
 from models.base import now
-from models.cases import Case, CaseOffer, CaseState, CaseTransition, OfferState
+from models.cases import (
+    Aspect,
+    Case,
+    CaseOffer,
+    CaseState,
+    CaseTransition,
+    Finding,
+    FindingState,
+    OfferState,
+)
 from models.enterprises import Enterprise, EnterpriseState
 from models.messages import Notice
 from tests import agency_builders as agencies
@@ -244,8 +253,6 @@ def test_each_step_says_what_it_still_requires(story: Story, world: World) -> No
 
 
 def test_an_unfinished_problem_keeps_a_case_from_its_evaluation(story: Story, world: World) -> None:
-    from models.cases import Aspect, Finding, FindingState
-
     case = build.case(world, CaseState.improvement, enterprise=story.enterprise)
     expert = agencies.agency_person(world, story.row(Agency, case.agency_id))
     build.ready(world, case)
