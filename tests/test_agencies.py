@@ -352,3 +352,15 @@ def test_what_an_agency_typed_is_kept_when_it_is_refused(world: World, own: Agen
     answer = adviser.post("/console/agency/edit", **typed(capacity="3", address="新地址"))
     page = answer.get_data(as_text=True)
     assert answer.status_code == 409 and "正在承接 4 个" in page and "新地址" in page and own.name in page
+
+
+def test_the_demonstration_has_agencies_to_look_at(app: Flask, client: FlaskClient, world: World) -> None:
+    loaded = app.test_cli_runner().invoke(args=["demo", "load"])
+    assert loaded.exit_code == 0, loaded.output
+    found = listed(client, world.person(), q="演示", division="js.xz.fengxian")
+    assert [(one["rank"], len(one["experts"])) for one in found] == [(2, 2), (18, 1)]
+    assert {county for one in found for county in one["selected_by"]} == {
+        "js.xz.fengxian",
+        "js.xz.tongshan",
+        "js.xz.pizhou",
+    }

@@ -214,7 +214,7 @@ def test_the_demonstration(app: Flask, client: FlaskClient, world: World) -> Non
         accounts = session.execute(select(func.count()).select_from(StaffAccount)).scalar_one()
     first = demo(app)
     assert first.exit_code == 0, first.output
-    assert demo(app).output == "企业：新增 0；培训：新增 0\n"
+    assert demo(app).output == "企业：新增 0；培训：新增 0；帮扶机构：新增 0\n"
     with world.session() as session:
         assert session.execute(select(func.count()).select_from(StaffAccount)).scalar_one() == accounts
         enterprises = (

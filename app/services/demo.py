@@ -1,4 +1,4 @@
-"""A small set of data to look around in: reviewed enterprises, and trainings in every state.
+"""A small set of data to look around in: reviewed enterprises, trainings in every state, and agencies.
 
 It makes no account and no password: whoever tries the program signs in through the simulator.
 """
@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import audit
 from app.access import Actor, Grant
-from app.services import signups, sizing, trainings
+from app.services import demo_agencies, signups, sizing, trainings
 from app.services.enterprises import Profile
 from app.transactions import session, transaction
 from models import credit_code
@@ -53,6 +53,7 @@ class Made:
 
     enterprises: int
     trainings: int
+    agencies: int
 
 
 @transaction(None)
@@ -63,7 +64,7 @@ def load(actor: Actor) -> Made:
     made = [key for key, values in _trainings(midnight).items() if _training(actor, key, values)]
     if _FULL in made:
         _fill(_FULL)
-    return Made(enterprises, len(made))
+    return Made(enterprises, len(made), demo_agencies.load(actor))
 
 
 def _enterprise(actor: Actor, first17: str, division_id: str, profile: Profile) -> bool:
