@@ -52,12 +52,12 @@ def place_of(booking: Booking) -> str:
 
 
 @transaction(None)
-def remind(_system: Actor) -> int:
-    """Reminds both sides of the bookings that are a day or an hour ahead; returns of how many.
+def remind(_system: Actor) -> None:
+    """Reminds both sides of the bookings that are a day or an hour ahead.
 
     Whoever was reminded is not reminded again, and a booking made later than its reminder is due has none.
     """
-    moment, count = now(), 0
+    moment = now()
     for lead, ahead in LEADS.items():
         due = select(Booking).where(
             Booking.state == BookingState.booked,
@@ -69,8 +69,6 @@ def remind(_system: Actor) -> int:
             people = _of_enterprise(SYSTEM, booking) | _of_expert(SYSTEM, booking)
             once = str(int(lead.total_seconds()))
             _tell(booking, people, "booking.reminder", f"预约提醒：{ahead}", once=once)
-            count += 1
-    return count
 
 
 def _tell(
