@@ -14,6 +14,7 @@ from flask import Flask
 from app.transactions import db
 from models.agencies import Agency, AgencySelection, Expert, SelectionReason
 from models.base import new_id, now
+from models.bookings import Absence, Availability, Booking, BookingState, Meeting
 from models.campaigns import Campaign
 from models.cases import (
     Aspect,
@@ -200,6 +201,42 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             offered_at=now(),
             answer_by=now() + timedelta(days=2),
         )
+        start = now() + timedelta(days=3)
+        booking = Booking(
+            agency_id=agency.id,
+            expert_id=expert.id,
+            expert_no=expert.number,
+            enterprise_id=enterprise.id,
+            enterprise_name=enterprise.name,
+            division_id=division,
+            created_by=helper.id,
+            starts_at=start,
+            ends_at=start + timedelta(hours=1),
+            blocked_from=start,
+            blocked_until=start + timedelta(hours=1),
+            meeting=Meeting.agency,
+            contact_name="李质量",
+            contact_phone=phone,
+            state=BookingState.booked,
+            cancel_deadline=start,
+        )
+        availability = Availability(
+            agency_id=agency.id,
+            expert_id=expert.id,
+            expert_no=expert.number,
+            weekday=0,
+            from_minute=540,
+            until_minute=720,
+            valid_from=now().date(),
+            meeting=Meeting.agency,
+        )
+        absence = Absence(
+            agency_id=agency.id,
+            expert_id=expert.id,
+            starts_at=start + timedelta(days=1),
+            ends_at=start + timedelta(days=2),
+        )
+        s.add_all([booking, availability, absence])
         s.add(offer)
         s.add_all([finding, case_training, visit])
         s.flush()
@@ -226,6 +263,9 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "agency_id": agency.id,
             "expert_id": expert.id,
             "selection_id": selection.id,
+            "booking_id": booking.id,
+            "availability_id": availability.id,
+            "absence_id": absence.id,
             "case_id": case.id,
             "offer_id": offer.id,
             "finding_id": finding.id,
@@ -257,6 +297,9 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "agency_id": Thing("js.xz", agency=agency.id, public=True),
             "expert_id": Thing(agency=agency.id, public=True),
             "selection_id": Thing(division),
+            "booking_id": of_case,
+            "availability_id": Thing(agency=agency.id),
+            "absence_id": Thing(agency=agency.id),
             "case_id": of_case,
             "offer_id": of_case,
             "finding_id": of_case,

@@ -11,14 +11,15 @@ from models.base import BEIJING
 # What a state means to whoever reads a list: wait, fine, mind, over. The label says it in words.
 TONES = {
     "azure": {"draft", "running", "offered", "online", "earned", "diagnosis", "planning", "training"}
-    | {"improvement", "evaluation"},
+    | {"improvement", "evaluation", "held"},
     "yellow": {"pending", "registered", "waiting", "closing", "initial", "changed", "gone"}
     | {"requested", "routing"},
-    "green": {"confirmed", "reviewed", "published", "accepted", "active", "done", "approved", "issued"},
+    "green": {"confirmed", "reviewed", "published", "accepted", "active", "done", "approved", "issued"}
+    | {"booked", "seen"},
     "orange": {"returned", "duplicate", "late", "too_early", "code_expired", "not_confirmed"}
-    | {"rectification", "revisit"},
+    | {"rectification", "revisit", "excused", "no_show"},
     "red": {"refused", "cancelled", "failed", "disabled", "wrong_training", "unknown_ticket", "clock_skewed"}
-    | {"terminated"},
+    | {"terminated", "revoked"},
 }
 WEEKDAYS = "一二三四五六日"
 

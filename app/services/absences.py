@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, update
@@ -19,15 +20,16 @@ LONGEST = timedelta(days=366)
 
 
 @transaction("bookings.manage")
-def coming(actor: Actor, expert_id: UUID) -> list[Absence]:
+def coming(actor: Actor, expert_id: UUID) -> list[Any]:
     """Returns the absences of an expert that are not over; raises DomainError `not_found`."""
     availability.expert_of(actor, expert_id)
-    found = select(Absence).where(Absence.expert_id == expert_id, Absence.ends_at > now())
-    return list(session().execute(found.order_by(Absence.starts_at)).scalars())
+    found = select(Absence.id, Absence.starts_at, Absence.ends_at, Absence.reason)
+    ahead = found.where(Absence.expert_id == expert_id, Absence.ends_at > now())
+    return list(session().execute(ahead.order_by(Absence.starts_at)))
 
 
 @transaction("bookings.manage")
-def touched(actor: Actor, expert_id: UUID, starts_at: datetime, ends_at: datetime) -> list[Booking]:
+def touched(actor: Actor, expert_id: UUID, starts_at: datetime, ends_at: datetime) -> list[Any]:
     """Returns the bookings to come that lie in such an absence; raises DomainError `not_found`."""
     availability.expert_of(actor, expert_id)
     return _touched(expert_id, starts_at, ends_at)
@@ -111,10 +113,8 @@ def _in(expert_id: UUID, starts_at: datetime, ends_at: datetime) -> tuple[Column
     )
 
 
-def _touched(expert_id: UUID, starts_at: datetime, ends_at: datetime) -> list[Booking]:
-    found = select(Booking).where(
-        *_in(expert_id, starts_at, ends_at),
-        Booking.state == BookingState.booked,
-        Booking.starts_at > now(),
-    )
-    return list(session().execute(found.order_by(Booking.starts_at)).scalars())
+def _touched(expert_id: UUID, starts_at: datetime, ends_at: datetime) -> list[Any]:
+    found = select(Booking.id, Booking.starts_at, Booking.enterprise_name, Booking.meeting)
+    ahead = (Booking.state == BookingState.booked, Booking.starts_at > now())
+    there = found.where(*_in(expert_id, starts_at, ends_at), *ahead)
+    return list(session().execute(there.order_by(Booking.starts_at)))

@@ -23,40 +23,46 @@ from models.bookings import Availability
 WEEKDAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
 
 
+_EXPERT = select(
+    Expert.id, Expert.number, Expert.agency_id, Expert.user_id, Expert.name, Expert.title
+).order_by(Expert.number)
+_WINDOW = select(*(getattr(Availability, column.key) for column in Availability.__table__.columns))
+
+
 @transaction("bookings.manage")
-def experts(actor: Actor) -> list[Expert]:
+def experts(actor: Actor) -> list[Any]:
     """Returns the experts of the actor's agency."""
     own = Expert.agency_id.in_(actor.reach["reach_agencies"])
-    found = select(Expert).where(own, Expert.active).order_by(Expert.number)
-    return list(session().execute(found).scalars())
+    return list(session().execute(_EXPERT.where(own, Expert.active)))
 
 
-def expert_of(actor: Actor, expert_id: UUID) -> Expert:
-    """Returns an expert of the actor's agency, in the act that is under way.
-
-    Raises DomainError `not_found`.
-    """
-    found = session().execute(select(Expert).where(Expert.id == expert_id)).scalar()
+@transaction("bookings.manage")
+def expert_of(actor: Actor, expert_id: UUID) -> Any:
+    """Returns an expert of the actor's agency; raises DomainError `not_found`."""
+    found = session().execute(_EXPERT.where(Expert.id == expert_id)).first()
     if found is None or not actor.reaches_agency(found.agency_id):
         raise DomainError("not_found")
     return found
 
 
 @transaction("bookings.manage")
-def windows(actor: Actor, expert_id: UUID) -> tuple[Expert, list[Availability]]:
-    """Returns an expert and the windows, by weekday and time; raises DomainError `not_found`."""
-    expert = expert_of(actor, expert_id)
-    found = (
-        select(Availability)
-        .where(Availability.expert_id == expert_id)
-        .order_by(Availability.weekday, Availability.from_minute, Availability.valid_from)
-    )
-    return expert, list(session().execute(found).scalars())
+def windows(actor: Actor, expert_id: UUID) -> list[Any]:
+    """Returns an expert's windows, by weekday and time; raises DomainError `not_found`."""
+    expert_of(actor, expert_id)
+    of_expert = _WINDOW.where(Availability.expert_id == expert_id)
+    ordered = of_expert.order_by(Availability.weekday, Availability.from_minute, Availability.valid_from)
+    return list(session().execute(ordered))
 
 
 @transaction("bookings.manage")
-def find(actor: Actor, availability_id: UUID) -> Availability:
-    """Returns a window of the actor's agency; raises DomainError `not_found`."""
+def editable(actor: Actor, availability_id: UUID) -> dict[str, Any]:
+    """Returns what stands in a window of the actor's agency; raises DomainError `not_found`."""
+    _find(actor, availability_id)
+    found = session().execute(_WINDOW.where(Availability.id == availability_id)).one()
+    return dict(found._mapping)
+
+
+def _find(actor: Actor, availability_id: UUID) -> Availability:
     found = session().get(Availability, availability_id)
     if found is None or not actor.reaches_agency(found.agency_id):
         raise DomainError("not_found")
@@ -76,7 +82,7 @@ def add(
     return [_add(actor, expert, weekday, given) for weekday in sorted(set(weekdays))]
 
 
-def _add(actor: Actor, expert: Expert, weekday: int, given: Mapping[str, Any]) -> Availability:
+def _add(actor: Actor, expert: Any, weekday: int, given: Mapping[str, Any]) -> Availability:
     made = Availability(
         agency_id=expert.agency_id,
         expert_id=expert.id,
@@ -92,7 +98,7 @@ def _add(actor: Actor, expert: Expert, weekday: int, given: Mapping[str, Any]) -
 @transaction("bookings.manage")
 def change(actor: Actor, availability_id: UUID, given: Mapping[str, Any]) -> Availability:
     """Changes a window, on its weekday; raises DomainError as `add` does."""
-    window = find(actor, availability_id)
+    window = _find(actor, availability_id)
     _check(given)
     _write(window, given)
     audit.record(actor, "availability.changed", window, expert=str(window.expert_id))
@@ -102,7 +108,7 @@ def change(actor: Actor, availability_id: UUID, given: Mapping[str, Any]) -> Ava
 @transaction("bookings.manage")
 def remove(actor: Actor, availability_id: UUID) -> UUID:
     """Removes a window and returns whose it was; raises DomainError `not_found`."""
-    window = find(actor, availability_id)
+    window = _find(actor, availability_id)
     audit.record(actor, "availability.removed", window, expert=str(window.expert_id))
     session().delete(window)
     return window.expert_id
@@ -133,7 +139,7 @@ def _write(window: Availability, given: Mapping[str, Any], *, new: bool = False)
             session().flush()
     except IntegrityError:
         there = _overlapping(expert_id, weekday, given)
-        says = [f"与{_text(other)}的时段重叠" for other in there]
+        says = [f"与{_text(other)} 的时段重叠" for other in there]
         raise DomainError("availability_overlap", fields={"from_minute": says}) from None
 
 
