@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 from sqlalchemy import update
@@ -16,6 +18,7 @@ from models.reference import Division
 from tests import agency_builders as agencies
 from tests import case_builders as cases
 from tests.builders import World
+from tests.console_client import desk, text_of
 
 YEAR = 2031
 """A year that no other test has cases of."""
@@ -125,3 +128,24 @@ def test_durations_leave_out_the_time_that_the_clock_stood_still(world: World) -
     assert diagnosis.median_days is not None and abs(diagnosis.median_days - 5) < 0.01
     assert diagnosis.longest_days is not None and abs(diagnosis.longest_days - 6) < 0.01
     assert planning.standing == 3 and planning.overdue == 0
+
+
+def test_the_page_opens_numbers_to_their_rows(world: World) -> None:
+    clear(world)
+    case = cases.case(world, CaseState.closed, year=YEAR, strategy="guidance", closed_at=now())
+    cases.case(world, CaseState.requested, year=YEAR)
+    at = desk(world, "county_staff")
+    for by in Grouping:
+        page = at.get("/console/cases/figures", year=YEAR, by=by.value)
+        assert page.status_code == 200
+        links = re.findall(
+            r'<a href="(/console/cases/list\?[^"]*)">(\d+)</a>', unescape(page.get_data(as_text=True))
+        )
+        assert links
+        for link, number in links:
+            rows = text_of(at.client.get(link))
+            assert f"共 {number} 条" in rows, link
+    strategies = text_of(at.get("/console/cases/figures", year=YEAR, by="strategy"))
+    assert "精准指导+品牌建设 1 0 0 0 1 0 0 —" in strategies
+    assert case.enterprise_name in text_of(at.get("/console/cases/list", year=YEAR, strategy="guidance"))
+    assert "还没有帮扶项目" in text_of(at.get("/console/cases/figures", year=2099))

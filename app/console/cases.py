@@ -28,7 +28,7 @@ from app.services import (
     reference,
 )
 from models.agencies import Scheme
-from models.cases import Aspect
+from models.cases import OPEN, Aspect
 from schemas.base import ReasonBody
 from schemas.cases import AskedBody, LeadBody
 
@@ -141,7 +141,7 @@ def _page(actor: Actor, case_id: UUID, **values: Any) -> Response:
         case=seen.case,
         work=seen.work,
         gallery=evidence_pages.gallery(actor, case_id),
-        may_add=may("evidence.write"),
+        may_add=may("evidence.write") and seen.case.state in OPEN,
         **values,
     )
 

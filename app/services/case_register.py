@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Boolean, Integer, Text, and_, bindparam, false, func, or_, select
+from sqlalchemy import Boolean, Integer, Text, and_, any_, bindparam, false, func, or_, select
 
 from app.registers import Filter, Register, choice, contains, division
 from app.services.case_deadlines import overdue_by
@@ -13,7 +13,7 @@ from app.workbooks import Column
 from app.workbooks.columns import Kind
 from models.agencies import Agency, Scheme
 from models.base import now
-from models.cases import Aspect, Case, CaseState
+from models.cases import Aspect, Case, CaseState, Strategy
 
 _moment: Any = bindparam("now", callable_=now)
 LATE = and_(Case.due_at <= _moment, Case.paused_at.is_(None))
@@ -30,6 +30,12 @@ def _yes(text: str) -> bool:
     if text not in ("yes", "no"):
         raise ValueError("没有这个选项")
     return text == "yes"
+
+
+def _aspect(text: str) -> str:
+    if text not in [one.value for one in Aspect]:
+        raise ValueError("没有这个选项")
+    return text
 
 
 IN_DIVISION = division("division", "所属辖区", Case.division_id)
@@ -54,6 +60,15 @@ _FILTERS = (
     IN_DIVISION,
     OF_AGENCY,
     OVERDUE_ONLY,
+    choice("strategy", "策略", Case.strategy, Strategy),
+    Filter(
+        "aspect",
+        "提升方面",
+        bindparam("aspect", type_=Text) == any_(Case.aspects),
+        _aspect,
+        "choice",
+        [(one.value, one.label) for one in Aspect],
+    ),
     Filter("year", "年度", Case.year == bindparam("year", type_=Integer), _year, hint="如 2026"),
 )
 _LISTED = select(
