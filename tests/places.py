@@ -161,7 +161,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             contact_name="李质量",
             contact_phone=phone,
             created_by=helper.id,
-            state=CaseState.diagnosis,
+            state=CaseState.planning,
             state_since=now(),
         )
         agency.under_way = 1
