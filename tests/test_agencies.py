@@ -261,7 +261,7 @@ def test_an_agency_sees_how_it_stands(world: World, own: Agency, adviser: Desk) 
     with world.session() as session:
         session.execute(update(Agency).where(Agency.id == own.id).values(under_way=4))
     page = text_of(adviser.get("/console/agency"))
-    assert re.search(r"2021 第 2 位（共 \d+ 家有记录） 95", page)
+    assert re.search(r"2021 第 2 位（本系统记录 \d+ 家） 95 ", page)
     assert "沛县 政治站位高、在全省考核中占有一定位次" in page and "还可承接 6 个" in page
     with world.session() as session:
         session.execute(update(Agency).where(Agency.id == own.id).values(active=False))

@@ -238,7 +238,7 @@ ASSESSMENTS = Register(
         Column("考核年度", "year", width=10),
         Column("位次", "rank", kind=Kind.INTEGER, width=8),
         Column("机构", "name", width=36),
-        Column("批准号", "approval_number", width=20),
+        Column("批准号", "approval_number", width=14),
         Column("得分", "score", width=10),
     ],
     key=AgencyAssessment.id,

@@ -233,9 +233,9 @@ REGISTER = Register(
     _FROM.add_columns(_EXPERTS.label("experts")),
     [
         Column("名称", "name", width=32),
-        Column("批准号", "approval_number", width=18),
+        Column("批准号", "approval_number", width=14),
         Column("认证领域", "schemes", width=30),
-        Column("服务县（市）区", "counties", width=24),
+        Column("服务县（市）区", "counties", width=26),
         Column("本年选定的县（市）区", "selected_by", width=24),
         Column("专家", "experts", kind=Kind.INTEGER, width=8),
         Column("在办", "under_way", kind=Kind.INTEGER, width=8),

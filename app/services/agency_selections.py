@@ -64,7 +64,7 @@ SELECTIONS = Register(
         Column("年度", "year", width=8),
         Column("县（市）区", "division", width=12),
         Column("机构", "name", width=32),
-        Column("批准号", "approval_number", width=18),
+        Column("批准号", "approval_number", width=14),
         Column("选定理由", "reasons", width=36),
         Column("说明", "note", width=32),
         Column("最近考核位次", "rank", kind=Kind.INTEGER, width=12),
