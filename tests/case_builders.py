@@ -105,6 +105,7 @@ def offer(world: World, of: Case, agency: Agency, **changes: Any) -> CaseOffer:
     }
     with world.session() as session:
         made = CaseOffer(**{**values, **changes})
+        made.answered_at = None if made.state == OfferState.waiting else now()
         session.add(made)
         session.flush()
     return made
