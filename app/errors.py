@@ -169,6 +169,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "agency_inactive": (409, "该机构目前不参与帮扶"),
     "agency_not_serving": (409, "该机构服务的县（市）区中没有{county}，请先由机构或市局补充"),
     "agency_selected": (409, "{county} {year} 年度已选定该机构，无须重复选定"),
+    "agency_still_selected": (409, "{counties}已选定该机构，须先撤销选定，才能从服务范围中去掉"),
     "expert_inactive": (409, "该专家已停用，请先恢复在岗"),
     "expert_busy": (409, "该专家还有 {bookings} 个未进行的预约、{cases} 个在办项目，请先安排他人"),
     "expert_bound": (409, "该专家已绑定手机号，如需更换请先解除绑定"),

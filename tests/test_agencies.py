@@ -208,6 +208,20 @@ def test_capacity_is_never_below_what_is_under_way(world: World, city: Desk) -> 
     assert answer.status_code == 303 and kept(world, made.id).capacity == 3
 
 
+def test_who_is_selected_goes_on_serving_the_county(world: World, city: Desk) -> None:
+    made = agency(world)
+    was = selection(world, made)
+    selection(world, made, "js.xz.peixian", year=now().year - 1)  # over
+    body = typed(name=made.name, counties=["js.xz.gulou"])
+    answer = city.post(f"/console/agencies/{made.id}/edit", **body)
+    assert answer.status_code == 409 and "丰县已选定该机构，须先撤销选定" in text_of(answer)
+    assert kept(world, made.id).counties == ["js.xz.fengxian"]
+    away = f"/console/agencies/selections/{was.id}/withdraw"
+    assert city.post(away, reason="不再服务本县").status_code == 303
+    assert city.post(f"/console/agencies/{made.id}/edit", **body).status_code == 303
+    assert kept(world, made.id).counties == ["js.xz.gulou"]
+
+
 def test_the_list_is_searched_and_sorted(world: World, city: Desk) -> None:
     word = fresh_agency_name()
     strong = agency(world, name=f"{word}强", schemes=["enms"])

@@ -21,7 +21,8 @@ from app.services import reference
 from app.transactions import session, transaction
 from app.workbooks import Column
 from app.workbooks.columns import Kind
-from models.agencies import Agency
+from models.agencies import Agency, AgencySelection
+from models.base import now
 from models.people import RoleGrant
 
 STAFF = "agency_staff"
@@ -91,7 +92,8 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Agency:
 def change(actor: Actor, agency_id: UUID, values: Mapping[str, Any]) -> Agency:
     """Changes what is kept of an agency.
 
-    Raises DomainError `not_found`, `name_taken`, `division_unknown` or `capacity_below_under_way`.
+    Raises DomainError `not_found`, `name_taken`, `division_unknown`, `capacity_below_under_way` or
+    `agency_still_selected` (by a county that it would no longer serve).
     """
     return _change(actor, agency_id, values)
 
@@ -141,6 +143,7 @@ def _change(actor: Actor, agency_id: UUID, values: Mapping[str, Any]) -> Agency:
         refusal.fields = {"capacity": [refusal.message]}
         raise refusal
     _check_counties(values.get("counties") or [])
+    _require_selected(agency_id, values.get("counties", agency.counties))
     changed = sorted(name for name, value in values.items() if getattr(agency, name) != value)
     for name in changed:
         setattr(agency, name, values[name])
@@ -165,3 +168,14 @@ def _check_counties(counties: list[str]) -> None:
     if unknown := sorted(set(counties) - known):
         texts = [f"没有这个县（市）区：{'、'.join(unknown)}"]
         raise DomainError("division_unknown", fields={"counties": texts})
+
+
+def _require_selected(agency_id: UUID, counties: list[str]) -> None:
+    """Keeps the counties that selected the agency for this year or a later one among those it serves."""
+    chosen = (AgencySelection.agency_id == agency_id, AgencySelection.year >= now().year)
+    selected = session().execute(select(AgencySelection.division_id).where(*chosen)).scalars()
+    if left := sorted(set(selected) - set(counties)):
+        names = reference.division_names(SYSTEM)
+        refusal = DomainError("agency_still_selected", counties="、".join(names[one] for one in left))
+        refusal.fields = {"counties": [refusal.message]}
+        raise refusal
