@@ -131,6 +131,7 @@ _ranked = (
         _before.c.reason.label("answer"),
         _waiting.label("waiting"),
     )
+    .select_from(Agency)
     .outerjoin(_chosen, true())
     .outerjoin(_last, true())
     .outerjoin(_before, true())
