@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from werkzeug.test import TestResponse
 
+from app import audit
+from app.services import case_acts
 from models.agencies import Expert
 from models.audit import AuditEvent
 from models.base import new_id, now
 from models.cases import CaseAttendee, CaseEffect, CaseScore, CaseState, Finding, Visit
 from models.messages import Notice
+from models.people import AccountState, StaffAccount
 from tests.agency_builders import agency, agency_person, expert
 from tests.builders import Person, World
 from tests.case_work_builders import (
@@ -30,6 +35,8 @@ from tests.case_work_builders import (
     training,
     visit,
 )
+from tests.console_client import desk_of
+from tests.races import at_once
 from tests.statements import queries
 
 
@@ -355,6 +362,42 @@ def test_a_training_has_two_hundred_people_at_most(client: FlaskClient, world: W
     assert post(client, of.agent, url, people("李一")).status_code == 201
 
 
+def test_two_who_fill_a_list_at_once_do_not_overfill_it(
+    app: Flask, client: FlaskClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = site(world, CaseState.training)
+
+    def listed(held: Any) -> int:
+        url = f"/api/v1/case-trainings/{held['id']}/attendees"
+        many = people(*(f"张{n}" for n in range(120)))
+        at_once(*(lambda: post(app.test_client(), of.agent, url, many) for _ in range(2)))
+        with world.session() as session:
+            count = select(func.count()).where(CaseAttendee.training_id == UUID(held["id"]))
+            number: int = session.execute(count).scalar_one()
+            return number
+
+    first, second = (made(client, of, "trainings", training()) for _ in range(2))
+    assert listed(first) == 120
+    with monkeypatch.context() as patch:
+        # The race itself: each reads the case and the list without holding them, and both then write.
+        patch.setattr(Select, "with_for_update", lambda self, **_: self)
+        both = Barrier(2, timeout=30)
+        hold_part, record = case_acts.hold_part, audit.record
+
+        def together(*given: Any) -> Any:
+            found = hold_part(*given)
+            both.wait()
+            return found
+
+        def late(*given: Any, **detail: Any) -> None:
+            both.wait()  # neither commits before both have written
+            record(*given, **detail)
+
+        patch.setattr(case_acts, "hold_part", together)
+        patch.setattr(audit, "record", late)
+        assert listed(second) == 240
+
+
 def test_a_training_ends_after_it_begins(client: FlaskClient, world: World) -> None:
     of = site(world, CaseState.training)
     start = now() - timedelta(hours=2)
@@ -455,6 +498,18 @@ def test_a_visit_names_a_booking_of_its_own_case(client: FlaskClient, world: Wor
     of = site(world)
     answer = post(client, of.agent, of.url("visits"), visit(of, booking_id=str(new_id())))
     assert (answer.status_code, list(answer.json["fields"])) == (422, ["booking_id"])
+
+
+def test_an_officer_whose_account_is_disabled_is_not_offered(client: FlaskClient, world: World) -> None:
+    of = site(world)
+    desk_of(world, of.officer, "js.xz.fengxian")
+    with world.session() as session:
+        account = select(StaffAccount).where(StaffAccount.user_id == of.officer.id)
+        session.execute(account).scalar_one().state = AccountState.disabled
+    offered = client.get(of.url("participants"), headers=of.agent.headers).json["officers"]
+    assert str(of.officer.id) not in [one["id"] for one in offered]
+    answer = post(client, of.agent, of.url("visits"), visit(of))
+    assert (answer.status_code, answer.json["code"]) == (422, "officer_elsewhere")
 
 
 def test_an_expert_who_left_is_not_offered(client: FlaskClient, world: World) -> None:

@@ -14,7 +14,7 @@ from app.console.case_work import case_url
 from app.console.forms import Form
 from app.console.frame import done, page, require
 from app.errors import DomainError, by_field
-from app.services import case_trainings, case_work
+from app.services import case_acts, case_trainings, case_work
 from models.cases import LIMITS, CaseTraining
 from models.trainings import Audience
 from schemas import case_work as shapes
@@ -35,7 +35,7 @@ class LinesBody(In):
 @require("cases.work")
 def add(actor: Actor, case_id: UUID) -> Any:
     """Adds a training."""
-    case = case_work.open_for(actor, case_id, "trainings")
+    case = case_acts.open_for(actor, case_id, "trainings")
     form = Form(shapes.CaseTrainingBody)
     if form.submitted:
         with form:
@@ -48,7 +48,7 @@ def add(actor: Actor, case_id: UUID) -> Any:
 @require("cases.work")
 def edit(actor: Actor, case_training_id: UUID) -> Any:
     """Changes a training."""
-    case, training = case_work.open_part(actor, CaseTraining, case_training_id, "trainings")
+    case, training = case_acts.open_part(actor, CaseTraining, case_training_id, "trainings")
     form = Form(shapes.CaseTrainingBody, training)
     if form.submitted:
         with form:

@@ -14,7 +14,7 @@ from app.access import SYSTEM, Actor
 from app.console.forms import Form
 from app.console.frame import blp, done, page, require
 from app.errors import DomainError
-from app.services import case_effects, case_plans, case_scores, case_work, findings, reference
+from app.services import case_acts, case_effects, case_plans, case_scores, case_work, findings, reference
 from app.services.case_work import DIAGNOSIS, EFFECTS
 from models.cases import LIMITS, Aspect, Finding, FindingState, Phase, Strategy
 from schemas import case_work as shapes
@@ -63,7 +63,7 @@ def case_url(case_id: UUID, part: str) -> str:
 @require("cases.work")
 def diagnose(actor: Actor, case_id: UUID) -> Any:
     """Fills in the diagnosis form."""
-    case = case_work.open_for(actor, case_id, "diagnosis")
+    case = case_acts.open_for(actor, case_id, "diagnosis")
     asked = reference.current_document(SYSTEM, DIAGNOSIS).content
     questions = asked["questions"]
     form = Form(_answers(questions), {"answers": case.diagnosis or {}})
@@ -90,7 +90,7 @@ def _answers(questions: list[dict[str, Any]]) -> Schema:
 def score(actor: Actor, case_id: UUID) -> Any:
     """Scores the six aspects, before or after."""
     phase = _phase()
-    case = case_work.open_for(actor, case_id, f"scores_{phase}")
+    case = case_acts.open_for(actor, case_id, f"scores_{phase}")
     known = {one.name: getattr(one, phase.value) for one in case_work.sections(actor, case).scores}
     form = Form(shapes.ScoresBody, {**known, "phase": phase})
     if form.submitted:
@@ -106,7 +106,7 @@ def score(actor: Actor, case_id: UUID) -> Any:
 @require("cases.work")
 def plan(actor: Actor, case_id: UUID) -> Any:
     """Chooses strategy and aspects, and writes the plan."""
-    case = case_work.open_for(actor, case_id, "plan")
+    case = case_acts.open_for(actor, case_id, "plan")
     form = Form(shapes.PlanBody, case)
     if form.submitted:
         with form:
@@ -128,7 +128,7 @@ def plan(actor: Actor, case_id: UUID) -> Any:
 def record_effects(actor: Actor, case_id: UUID) -> Any:
     """Records the effect figures, before or after."""
     phase = _phase()
-    case = case_work.open_for(actor, case_id, f"effects_{phase}")
+    case = case_acts.open_for(actor, case_id, f"effects_{phase}")
     known = {one.name: getattr(one, phase.value) for one in case_work.sections(actor, case).effects}
     margin = percent(known["profit_margin"])
     form = Form(EffectsForm, {**known, "profit_margin": margin, "phase": phase})
@@ -153,7 +153,7 @@ def _phase() -> Phase:
 @require("cases.work")
 def summarise(actor: Actor, case_id: UUID) -> Any:
     """Writes what came of the improvement."""
-    case = case_work.open_for(actor, case_id, "summary")
+    case = case_acts.open_for(actor, case_id, "summary")
     form = Form(shapes.SummaryBody, case)
     if form.submitted:
         with form:
@@ -167,7 +167,7 @@ def summarise(actor: Actor, case_id: UUID) -> Any:
 @require("cases.work")
 def rectify(actor: Actor, case_id: UUID) -> Any:
     """Writes what was put right."""
-    case = case_work.open_for(actor, case_id, "rectification")
+    case = case_acts.open_for(actor, case_id, "rectification")
     form = Form(shapes.RectificationBody, case)
     if form.submitted:
         with form:
@@ -184,7 +184,7 @@ def rectify(actor: Actor, case_id: UUID) -> Any:
 @require("cases.work")
 def add_finding(actor: Actor, case_id: UUID) -> Any:
     """Adds a problem to the list."""
-    case = case_work.open_for(actor, case_id, "findings")
+    case = case_acts.open_for(actor, case_id, "findings")
     form = Form(shapes.FindingBody)
     if form.submitted:
         with form:
@@ -197,7 +197,7 @@ def add_finding(actor: Actor, case_id: UUID) -> Any:
 @require("cases.work")
 def change_finding(actor: Actor, finding_id: UUID) -> Any:
     """Changes a problem."""
-    case, finding = case_work.open_part(actor, Finding, finding_id, "findings")
+    case, finding = case_acts.open_part(actor, Finding, finding_id, "findings")
     form = Form(shapes.FindingBody, finding)
     if form.submitted:
         with form:
@@ -210,7 +210,7 @@ def change_finding(actor: Actor, finding_id: UUID) -> Any:
 @require("cases.work")
 def move_finding(actor: Actor, finding_id: UUID) -> Any:
     """Moves a problem on; what is done is told on a form of its own."""
-    case, finding = case_work.open_part(actor, Finding, finding_id, "findings")
+    case, finding = case_acts.open_part(actor, Finding, finding_id, "findings")
     form = Form(shapes.FindingMoveBody, {"state": FindingState.done, "result": finding.result})
     if form.submitted:
         with form:

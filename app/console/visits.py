@@ -12,7 +12,7 @@ from app.console.case_work import case_url
 from app.console.forms import Form
 from app.console.frame import back, done, page, require
 from app.console.lists import list_page
-from app.services import case_work, visits
+from app.services import case_acts, visits
 from models.base import now
 from models.cases import Case, Purpose, Visit
 from schemas import case_work as shapes
@@ -44,7 +44,7 @@ def confirm(actor: Actor, visit_id: UUID) -> Any:
 @require("cases.work")
 def record(actor: Actor, case_id: UUID) -> Any:
     """Records a visit; of a booking, its time and place are there already."""
-    case = case_work.open_for(actor, case_id, "visits")
+    case = case_acts.open_for(actor, case_id, "visits")
     people = visits.participants(actor, case_id)
     booked = next((one for one in people.bookings if str(one.id) == request.args.get("booking")), None)
     given = {**booked._asdict(), "booking_id": booked.id} if booked else {"expert_id": case.expert_id}
@@ -60,7 +60,7 @@ def record(actor: Actor, case_id: UUID) -> Any:
 @require("cases.work")
 def edit(actor: Actor, visit_id: UUID) -> Any:
     """Changes a visit that is not confirmed yet."""
-    case, visit = case_work.open_part(actor, Visit, visit_id, "visits")
+    case, visit = case_acts.open_part(actor, Visit, visit_id, "visits")
     people = visits.participants(actor, case.id)
     form = Form(shapes.VisitBody, visit)
     if form.submitted:

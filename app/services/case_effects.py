@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import audit
 from app.access import Actor
-from app.services import case_work
+from app.services import case_acts
 from app.services.case_work import EFFECTS
 from app.transactions import session, transaction
 from models.cases import Case, CaseEffect, Phase
@@ -22,7 +22,7 @@ def record(actor: Actor, case_id: UUID, phase: Phase, figures: dict[str, Any]) -
     Revenue and quality cost in whole yuan, the profit margin in hundredths of a percent. Raises DomainError
     `not_found`, `case_state` or `correction_open`.
     """
-    case = case_work.hold_for(case_id, f"effects_{phase}")
+    case = case_acts.hold_for(case_id, f"effects_{phase}")
     values = {name: figures[name] for name in EFFECTS}
     made = insert(CaseEffect).values(case_id=case_id, phase=phase, **values)
     session().execute(made.on_conflict_do_update(index_elements=["case_id", "phase"], set_=values))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app import audit
 from app.access import SYSTEM, Actor
-from app.services import case_work, questionnaires, reference
+from app.services import case_acts, questionnaires, reference
 from app.services.case_work import ASPECTS, DIAGNOSIS
 from app.transactions import transaction
 from models.cases import Aspect, Case, Strategy
@@ -21,7 +21,7 @@ def diagnose(actor: Actor, case_id: UUID, answers: Mapping[str, Any]) -> Case:
     Raises DomainError `not_found`, `case_state`, `correction_open` or `survey_invalid`, with the fields
     "answers.question".
     """
-    case = case_work.hold_for(case_id, "diagnosis")
+    case = case_acts.hold_for(case_id, "diagnosis")
     form = reference.current_document(SYSTEM, DIAGNOSIS)
     case.diagnosis = questionnaires.check(form.content["questions"], answers, "answers")
     case.diagnosis_version = form.version
@@ -37,7 +37,7 @@ def plan(
 
     Raises DomainError `not_found`, `case_state` or `correction_open`.
     """
-    case = case_work.hold_for(case_id, "plan")
+    case = case_acts.hold_for(case_id, "plan")
     case.strategy = strategy
     case.aspects = [one.value for one in Aspect if one in aspects]
     case.strategy_reason, case.plan = reason, measures
@@ -53,7 +53,7 @@ def summarise(actor: Actor, case_id: UUID, summary: str) -> Case:
 
     Raises DomainError `not_found`, `case_state` or `correction_open`.
     """
-    case = case_work.hold_for(case_id, "summary")
+    case = case_acts.hold_for(case_id, "summary")
     case.summary = summary
     audit.record(actor, "case.summarised", case)
     return case
@@ -65,7 +65,7 @@ def rectify(actor: Actor, case_id: UUID, rectification: str) -> Case:
 
     Raises DomainError `not_found`, `case_state` or `correction_open`.
     """
-    case = case_work.hold_for(case_id, "rectification")
+    case = case_acts.hold_for(case_id, "rectification")
     case.rectification = rectification
     audit.record(actor, "case.rectified", case)
     return case

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import audit
 from app.access import Actor
-from app.services import case_work
+from app.services import case_acts
 from app.transactions import session, transaction
 from models.cases import Aspect, Case, CaseScore, Phase
 
@@ -20,7 +20,7 @@ def score(actor: Actor, case_id: UUID, phase: Phase, scores: Mapping[Aspect, int
 
     Raises DomainError `not_found`, `case_state` or `correction_open`.
     """
-    case = case_work.hold_for(case_id, f"scores_{phase}")
+    case = case_acts.hold_for(case_id, f"scores_{phase}")
     given = [
         {"case_id": case_id, "phase": phase, "aspect": aspect, "score": scores[aspect]} for aspect in Aspect
     ]

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, Uuid, any_, delete, func, literal, select, update
 from app import audit
 from app.access import Actor
 from app.errors import DomainError
-from app.services import case_work
+from app.services import case_acts
 from app.transactions import session, transaction
 from models.base import now
 from models.cases import LIMITS, CaseAttendee, CaseTraining
@@ -26,9 +26,9 @@ def add(actor: Actor, case_id: UUID, given: dict[str, Any]) -> CaseTraining:
     Raises DomainError `not_found`, `case_state`, `correction_open`, or `validation_failed` for times that do
     not fit together.
     """
-    case = case_work.hold_for(case_id, "trainings")
+    case = case_acts.hold_for(case_id, "trainings")
     made = CaseTraining(case_id=case_id, **given)
-    case_work.require_times(made)
+    case_acts.require_times(made)
     session().add(made)
     session().flush()
     audit.record(actor, "case.training_added", case, audience=made.audience.label)
@@ -38,11 +38,11 @@ def add(actor: Actor, case_id: UUID, given: dict[str, Any]) -> CaseTraining:
 @transaction("cases.work")
 def change(actor: Actor, training_id: UUID, changes: dict[str, Any]) -> CaseTraining:
     """Changes some of FIELDS; raises what `add` raises."""
-    case, training = case_work.hold_part(CaseTraining, training_id, "trainings")
+    case, training = case_acts.hold_part(CaseTraining, training_id, "trainings")
     changed = sorted(name for name, value in changes.items() if getattr(training, name) != value)
     for name in changed:
         setattr(training, name, changes[name])
-    case_work.require_times(training)
+    case_acts.require_times(training)
     if changed:
         audit.record(actor, "case.training_changed", case, audience=training.audience.label, fields=changed)
     return training
@@ -54,7 +54,7 @@ def add_attendees(actor: Actor, training_id: UUID, people: Sequence[tuple[str, s
 
     Raises DomainError `not_found`, `case_state`, `correction_open` or `attendees_too_many`.
     """
-    case, training = case_work.hold_part(CaseTraining, training_id, "trainings")
+    case, training = case_acts.hold_part(CaseTraining, training_id, "trainings")
     # The case is held: nobody else adds to the list meanwhile.
     listed = select(func.count()).where(CaseAttendee.training_id == training_id)
     most = LIMITS["attendees"][1]
@@ -75,7 +75,7 @@ def remove_attendee(actor: Actor, attendee_id: UUID) -> UUID:
 
     Raises DomainError `not_found`, `case_state`, `correction_open`, or `attendee_attended` for who came.
     """
-    case, attendee = case_work.hold_part(CaseAttendee, attendee_id, "trainings")
+    case, attendee = case_acts.hold_part(CaseAttendee, attendee_id, "trainings")
     if attendee.attended:
         raise DomainError("attendee_attended")
     session().execute(delete(CaseAttendee).where(CaseAttendee.id == attendee_id))
@@ -90,7 +90,7 @@ def record_attendance(actor: Actor, training_id: UUID, came: Collection[UUID]) -
     Raises DomainError `not_found`, `case_state`, `correction_open`, `case_training_ahead` before it began,
     or `validation_failed` for people who are not on the list.
     """
-    case, training = case_work.hold_part(CaseTraining, training_id, "trainings")
+    case, training = case_acts.hold_part(CaseTraining, training_id, "trainings")
     if training.starts_at > now():
         raise DomainError("case_training_ahead")
     recorded = (

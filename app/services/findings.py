@@ -9,7 +9,7 @@ from uuid import UUID
 from app import audit
 from app.access import Actor
 from app.errors import DomainError
-from app.services import case_work
+from app.services import case_acts
 from app.transactions import session, transaction
 from models.base import BEIJING, now
 from models.cases import Finding, FindingState
@@ -25,7 +25,7 @@ def add(actor: Actor, case_id: UUID, given: dict[str, Any]) -> Finding:
     Raises DomainError `not_found`, `case_state`, `correction_open`, or `validation_failed` for a day that is
     past.
     """
-    case = case_work.hold_for(case_id, "findings")
+    case = case_acts.hold_for(case_id, "findings")
     _not_past(given["due_on"])
     made = Finding(case_id=case_id, **given)
     session().add(made)
@@ -37,7 +37,7 @@ def add(actor: Actor, case_id: UUID, given: dict[str, Any]) -> Finding:
 @transaction("cases.work")
 def change(actor: Actor, finding_id: UUID, changes: dict[str, Any]) -> Finding:
     """Changes some of FIELDS; raises what `add` raises, or `finding_verified` once it is settled."""
-    case, finding = case_work.hold_part(Finding, finding_id, "findings")
+    case, finding = case_acts.hold_part(Finding, finding_id, "findings")
     if finding.state == FindingState.verified:
         raise DomainError("finding_verified")
     changed = sorted(name for name, value in changes.items() if getattr(finding, name) != value)
@@ -56,7 +56,7 @@ def move_on(actor: Actor, finding_id: UUID, target: FindingState, result: str | 
 
     Raises DomainError `not_found`, `case_state`, `correction_open`, `validation_failed`; IllegalMove.
     """
-    case, finding = case_work.hold_part(Finding, finding_id, "findings")
+    case, finding = case_acts.hold_part(Finding, finding_id, "findings")
     move(finding, target)
     if target == FindingState.done:
         if not result:

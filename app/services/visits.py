@@ -11,7 +11,7 @@ from app import audit, notices
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.registers import Register
-from app.services import case_moves, case_work
+from app.services import case_acts, case_moves
 from app.transactions import session, transaction
 from app.workbooks import Column
 from app.workbooks.columns import Kind
@@ -19,7 +19,7 @@ from models.agencies import Agency, Expert
 from models.base import now
 from models.bookings import Booking
 from models.cases import Case, Visit
-from models.people import User
+from models.people import AccountState, StaffAccount, User
 
 FIELDS = ("purpose", "starts_at", "ends_at", "place", "expert_id", "officer_id", "notes", "booking_id")
 
@@ -31,7 +31,7 @@ def record(actor: Actor, case_id: UUID, given: dict[str, Any]) -> Visit:
     Raises DomainError `not_found`, `case_state`, `correction_open`, `expert_not_of_agency`,
     `officer_elsewhere`, or `validation_failed` for times that do not fit and a booking of another case.
     """
-    case = case_work.hold_for(case_id, "visits")
+    case = case_acts.hold_for(case_id, "visits")
     made = Visit(case_id=case_id, created_by=_who(actor), **given)
     _check(case, made)
     session().add(made)
@@ -47,7 +47,7 @@ def change(actor: Actor, visit_id: UUID, changes: dict[str, Any]) -> Visit:
 
     Raises what `record` raises, or `visit_confirmed`.
     """
-    case, visit = case_work.hold_part(Visit, visit_id, "visits")
+    case, visit = case_acts.hold_part(Visit, visit_id, "visits")
     if visit.confirmed_at is not None:
         raise DomainError("visit_confirmed")
     changed = sorted(name for name, value in changes.items() if getattr(visit, name) != value)
@@ -124,18 +124,20 @@ def participants(_actor: Actor, case_id: UUID) -> Participants:
 
 @transaction(None)
 def _officers(_system: Actor, case: Case) -> list[Any]:
+    """Returns the county's staff who can confirm what they took part in, by name."""
     county = case_moves.county_staff(SYSTEM, case.division_id)
-    found = session().execute(select(User.id, User.name).where(User.id.in_(county), User.name.is_not(None)))
-    return sorted(found, key=lambda one: one.name)
+    disabled = select(StaffAccount.user_id).where(StaffAccount.state == AccountState.disabled)
+    there = (User.id.in_(county), User.name.is_not(None), User.id.not_in(disabled))
+    return sorted(session().execute(select(User.id, User.name).where(*there)), key=lambda one: one.name)
 
 
 def _check(case: Case, visit: Visit) -> None:
-    case_work.require_times(visit)
+    case_acts.require_times(visit)
     with session().no_autoflush:
         of_agency = (Expert.id == visit.expert_id, Expert.agency_id == case.agency_id)
         if session().execute(select(Expert.id).where(*of_agency)).first() is None:
             raise DomainError("expert_not_of_agency", fields={"expert_id": ["应为承接机构的专家"]})
-        if visit.officer_id not in case_moves.county_staff(SYSTEM, case.division_id):
+        if visit.officer_id not in {one.id for one in _officers(SYSTEM, case)}:
             raise DomainError("officer_elsewhere", fields={"officer_id": ["应为企业所在县局的人员"]})
         booked = (Booking.id == visit.booking_id, Booking.case_id == case.id)
         if visit.booking_id and session().execute(select(Booking.id).where(*booked)).first() is None:
