@@ -11,11 +11,11 @@ from models.base import BEIJING
 # What a state means to whoever reads a list: wait, fine, mind, over. The label says it in words.
 TONES = {
     "azure": {"draft", "running", "offered", "online", "earned", "diagnosis", "planning", "training"}
-    | {"improvement", "evaluation", "held"},
+    | {"improvement", "evaluation", "held", "under_way"},
     "yellow": {"pending", "registered", "waiting", "closing", "initial", "changed", "gone"}
     | {"requested", "routing"},
     "green": {"confirmed", "reviewed", "published", "accepted", "active", "done", "approved", "issued"}
-    | {"booked", "seen"},
+    | {"booked", "seen", "verified"},
     "orange": {"returned", "duplicate", "late", "too_early", "code_expired", "not_confirmed"}
     | {"rectification", "revisit", "excused", "no_show"},
     "red": {"refused", "cancelled", "failed", "disabled", "wrong_training", "unknown_ticket", "clock_skewed"}
