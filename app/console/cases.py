@@ -25,6 +25,7 @@ from app.services import (
     case_routing,
     case_steps,
     case_story,
+    cases,
     reference,
 )
 from models.agencies import Scheme
@@ -168,6 +169,7 @@ def advance(actor: Actor, case_id: UUID) -> Any:
 @require("cases.work")
 def appoint(actor: Actor, case_id: UUID) -> Any:
     """Names who leads it."""
+    cases.require_reach(actor, case_id)
     case_steps.appoint(actor, case_id, **Form(LeadBody).values())
     return done("已指定负责专家。", url_of(case_id))
 
@@ -176,6 +178,7 @@ def appoint(actor: Actor, case_id: UUID) -> Any:
 @require("cases.correct")
 def ask(actor: Actor, case_id: UUID) -> Any:
     """Asks the enterprise for something."""
+    cases.require_reach(actor, case_id)
     case_corrections.ask(actor, case_id, **Form(AskedBody).values())
     return done("已要求企业补正，答复前停止计时。", back(url_of(case_id)))
 

@@ -167,6 +167,12 @@ def _changed(statement: Any) -> int:
     return int(done.rowcount)
 
 
+@transaction(None)
+def require_reach(_actor: Actor, case_id: UUID) -> None:
+    """Raises DomainError `not_found` for a case out of the actor's reach: before a form is read."""
+    find(case_id)
+
+
 def find(case_id: UUID) -> Case:
     """Returns a case in the reach of the running act; raises DomainError `not_found`."""
     found = session().execute(select(Case).where(Case.id == case_id)).scalar()
