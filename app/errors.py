@@ -203,6 +203,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "file_infected": (422, "文件含有恶意程序，不予接受"),
     "files_unavailable": (503, "文件服务暂时不可用，请稍后重试"),
     "file_link_expired": (410, "下载链接已过期，请返回页面重新打开"),
+    "evidence_not_own": (409, "只能删除自己上传的材料"),
     "evidence_too_many": (409, "每个项目至多 {most} 份材料，请先删除不需要的"),
     # bookings
     "expert_not_of_agency": (422, "该专家不属于所选机构"),

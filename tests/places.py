@@ -30,6 +30,7 @@ from models.cases import (
 )
 from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.enterprises import MembershipRequest
+from models.evidence import Evidence, EvidenceKind, StoredFile
 from models.message_templates import Channel, MessageTemplate, TemplateType
 from models.messages import Notice
 from models.people import ScanRequest, StaffAccount
@@ -239,7 +240,14 @@ def place(world: World, division: str, state: TrainingState) -> Place:
         s.add_all([booking, availability, absence])
         s.add(offer)
         s.add_all([finding, case_training, visit])
+        digest = new_id().hex * 2
+        stored = StoredFile(digest=digest, object_name=digest, size=1, media_type="application/pdf")
+        s.add(stored)
         s.flush()
+        evidence = Evidence(
+            case_id=case.id, digest=digest, kind=EvidenceKind.other, name="a.pdf", uploaded_by=person.id
+        )
+        s.add(evidence)
         attendee = CaseAttendee(case_id=case.id, training_id=case_training.id, name="王班长")
         s.add(attendee)
     of_training = Thing(division, training=named.id, public=state != TrainingState.draft)
@@ -272,6 +280,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "case_training_id": case_training.id,
             "attendee_id": attendee.id,
             "visit_id": visit.id,
+            "evidence_id": evidence.id,
             "kind": "signup.confirmed",
             "keep_id": enterprise.id,
             "drop_id": twin.id,
@@ -306,6 +315,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "case_training_id": of_case,
             "attendee_id": of_case,
             "visit_id": of_case,
+            "evidence_id": of_case,
             "kind": Thing(),
             "keep_id": of_enterprise,
             "drop_id": of_enterprise,
@@ -317,6 +327,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "enterprise_id": str(enterprise.id),
             "signup_id": str(signup.id),
             "user_id": str(helper.id),
+            "contact_phone": phone,
             "credit_code": enterprise.credit_code,
             "phone": helper.phone,
             "division_id": division,

@@ -218,7 +218,7 @@ def test_one_removes_ones_own_while_the_case_is_open(
 ) -> None:
     expert = agencies.agency_person(world, agency)
     theirs = build.upload(client, expert, case.id, "a.pdf", build.PDF).json
-    assert client.delete(f"/api/v1/evidence/{theirs['id']}", headers=owner.headers).status_code == 403
+    assert client.delete(f"/api/v1/evidence/{theirs['id']}", headers=owner.headers).status_code == 409
     assert client.delete(f"/api/v1/evidence/{theirs['id']}", headers=expert.headers).status_code == 204
     assert client.delete(f"/api/v1/evidence/{theirs['id']}", headers=expert.headers).status_code == 404
     over = cases.case(world, CaseState.closed, enterprise=world.enterprise(owner=world.person()))

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any
 from uuid import UUID
 
-from flask import Response, redirect, request, stream_with_context, url_for
+from flask import Response, redirect, request, send_file, url_for
 
 from app.access import Actor
 from app.api.evidence import address
@@ -104,5 +104,5 @@ def dossier(actor: Actor, case_id: UUID) -> Response:
 @require("cases.desk")
 def dossier_package(actor: Actor, case_id: UUID) -> Response:
     """The dossier with all evidence."""
-    name, parts = case_dossiers.package(actor, case_id)
-    return attachment(name, stream_with_context(parts), "application/zip")
+    name, packed = case_dossiers.package(actor, case_id)
+    return send_file(packed, "application/zip", as_attachment=True, download_name=name)

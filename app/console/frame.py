@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ def own_path(address: str | None) -> str | None:
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-def attachment(name: str, content: bytes | Iterator[bytes], media_type: str = XLSX) -> Response:
+def attachment(name: str, content: bytes, media_type: str = XLSX) -> Response:
     """Returns a file to be saved, never shown as a page."""
     response = Response(content, mimetype=media_type)
     # A header is Latin-1: RFC 8187 carries the Chinese name.

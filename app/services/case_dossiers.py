@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO, RawIOBase
-from typing import Any
+from io import BytesIO
+from tempfile import TemporaryFile
+from typing import IO, Any
 from uuid import UUID
 
 from docx import Document
@@ -51,8 +52,8 @@ def document(actor: Actor, case_id: UUID) -> tuple[str, bytes]:
     return f"{_title(known)}.docx", _written(known)
 
 
-def package(actor: Actor, case_id: UUID) -> tuple[str, Iterator[bytes]]:
-    """Returns a case in reach as a .zip of the document and all evidence, file by file; and its name.
+def package(actor: Actor, case_id: UUID) -> tuple[str, IO[bytes]]:
+    """Returns a case in reach as a .zip of the document and all evidence, and what the file is called.
 
     A file that the store cannot give is named in 缺少的材料.txt instead of being left out in silence.
     Raises DomainError `not_found`.
@@ -279,31 +280,13 @@ def _figure(name: str, value: int | None) -> str:
 # --- the package
 
 
-class _Outbound(RawIOBase):
-    """Takes what a zip writes and hands it on: the package is never whole in memory."""
-
-    def __init__(self) -> None:
-        self._written: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, content: Any) -> int:
-        self._written.append(bytes(content))
-        return len(self._written[-1])
-
-    def taken(self) -> bytes:
-        content = b"".join(self._written)
-        self._written.clear()
-        return content
-
-
-def _packed(title: str, written: bytes, objects: Sequence[Any]) -> Iterator[bytes]:
-    out, missing = _Outbound(), []
-    with zipfile.ZipFile(out, "w") as package:  # what comes in is compressed already
+def _packed(title: str, written: bytes, objects: Sequence[Any]) -> IO[bytes]:
+    """Returns the package as a file that is gone when it is closed: it is never whole in memory."""
+    made = TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
+    missing = []
+    with zipfile.ZipFile(made, "w") as package:  # what comes in is compressed already
         package.writestr(f"{title}.docx", written)
         for number, one in enumerate(objects, 1):
-            yield out.taken()
             name = f"{one.kind.label}/{number:03d}-{one.name}"
             try:
                 package.writestr(name, files.store().read(one.object_name))
@@ -314,4 +297,5 @@ def _packed(title: str, written: bytes, objects: Sequence[Any]) -> Iterator[byte
             package.writestr(
                 "缺少的材料.txt", "以下材料暂时无法取得，请稍后重新下载：\n" + "\n".join(missing)
             )
-    yield out.taken()
+    made.seek(0)
+    return made

@@ -187,7 +187,12 @@ def _hold_content(digest: str, stored: StoredFile | None) -> None:
 
 @transaction("evidence.read")
 def of_case(_actor: Actor, case_id: UUID) -> Sequence[Any]:
-    """Returns the files of a case in reach, the oldest first, with what is known of their contents."""
+    """Returns the files of a case, the oldest first, with what is known of their contents.
+
+    Raises DomainError `not_found` for a case out of reach.
+    """
+    if session().execute(select(Case.id).where(Case.id == case_id)).first() is None:
+        raise DomainError("not_found")
     found = (
         select(
             Evidence.id,
@@ -293,7 +298,7 @@ def _signer() -> URLSafeTimedSerializer:
 def remove(actor: Actor, evidence_id: UUID) -> Case:
     """Removes a file from an open case: one's own, or any of it for staff; returns the case.
 
-    Raises DomainError `not_found`, `case_state` or `permission_denied`.
+    Raises DomainError `not_found`, `case_state` or `evidence_not_own`.
     """
     found = session().execute(select(Evidence).where(Evidence.id == evidence_id)).scalar()
     if found is None:
@@ -302,7 +307,7 @@ def remove(actor: Actor, evidence_id: UUID) -> Case:
     if case.state not in OPEN:
         raise DomainError("case_state", state=case.state.label)
     if found.uploaded_by != actor.user_id and not actor.may("cases.desk"):
-        raise DomainError("permission_denied")
+        raise DomainError("evidence_not_own")
     audit.record(actor, "evidence.removed", case, evidence=str(evidence_id), kind=found.kind.label)
     session().delete(found)
     return case
