@@ -53,13 +53,14 @@ class SlotExpert(Out):
 
 
 class SlotItem(Out):
+    """An expert in one way to meet."""
+
     expert_id = fields.UUID(required=True)
-    date = fields.Date(required=True)
     meeting = Choice(Meeting, required=True)
     place = fields.String(required=True)
     minutes = fields.Integer(required=True, metadata={"description": "时长"})
     starts_at = fields.List(
-        fields.AwareDateTime(), required=True, metadata={"description": "当日可预约的开始时间"}
+        fields.AwareDateTime(), required=True, metadata={"description": "可预约的开始时间，按先后"}
     )
 
 

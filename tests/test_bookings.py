@@ -76,7 +76,7 @@ def test_the_free_slots_of_an_agency_are_those_of_its_experts(client: FlaskClien
         (str(second.id), "王*家", ["standards", "people"]),
     ]
     [item] = [one for one in answer.json["items"] if one["meeting"] == "video"]
-    assert (item["expert_id"], item["date"], item["minutes"]) == (str(second.id), day.isoformat(), 30)
+    assert (item["expert_id"], item["minutes"], len(item["starts_at"])) == (str(second.id), 30, 4)
     only = free(client, world.person(), of, day, day, expert_id=str(second.id))
     assert len(starts(only)) == 4 and len(only.json["experts"]) == 1
     assert len(starts(free(client, world.person(), of, day, day, meeting="agency"))) == 3

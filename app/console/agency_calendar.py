@@ -121,7 +121,8 @@ def _days(actor: Actor, expert: Any, first: date, last: date) -> list[Day]:
     days = {day: Day(day) for day in (first + timedelta(days=n) for n in range((last - first).days + 1))}
     times: dict[str, list[str]] = defaultdict(list)
     for item in free["items"]:
-        times[item["date"]] += [text[11:16] for text in item["starts_at"]]
+        for text in item["starts_at"]:
+            times[text[:10]].append(text[11:16])
     for day in days.values():
         midnight = datetime.combine(day.date, time(), BEIJING)
         tomorrow = midnight + timedelta(days=1)

@@ -8,8 +8,9 @@ holiday. A window is in minutes of the day: Beijing's clock has no summer time.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -24,10 +25,12 @@ from sqlalchemy import (
     bindparam,
     cast,
     extract,
+    func,
     or_,
     select,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app import masks
 from app.access import SYSTEM, Actor
@@ -43,10 +46,7 @@ from models.columns import as_text
 MOST_DAYS = 42
 """The most days of one answer: as many as the calendar of a month shows in whole weeks."""
 
-_DAY = 24 * 60 * 60
-_BUFFER = timedelta(minutes=LIMITS["buffer_minutes"][1])
-"""How far what is taken may stand out of the day that it begins or ends on."""
-_REACH = 2 * _BUFFER + timedelta(minutes=LIMITS["minutes"][1])
+_REACH = timedelta(minutes=LIMITS["minutes"][1] + 2 * LIMITS["buffer_minutes"][1])
 """How far from a slot a meeting may begin whose time and buffers touch those of the slot."""
 
 _agency: Any = bindparam("agency", type_=Uuid)
@@ -62,22 +62,32 @@ _EXPERTS = Prepared(
     .where(Agency.id == _agency)
     .order_by(Expert.number)
 )
+# The windows that an expert has alike, whatever their weekday and hours, in one row.
+_alike = (
+    Availability.minutes,
+    Availability.buffer_before,
+    Availability.buffer_after,
+    Availability.lead_hours,
+    Availability.lead_days,
+    Availability.valid_from,
+    Availability.valid_until,
+)
+_shown = (Availability.expert_id, Availability.meeting, Availability.place)
+
+
+def _in_order(column: Any, *order: Any) -> Any:
+    return func.array_agg(aggregate_order_by(column, *order)).label(column.key)
+
+
+_hours = (Availability.weekday, Availability.from_minute)
 _WINDOWS = Prepared(
     select(
-        Availability.expert_id,
         Availability.expert_no,
-        Availability.weekday,
-        Availability.from_minute,
-        Availability.until_minute,
-        Availability.valid_from,
-        Availability.valid_until,
+        Availability.expert_id,
         as_text(Availability.meeting),
         Availability.place,
-        Availability.minutes,
-        Availability.buffer_before,
-        Availability.buffer_after,
-        Availability.lead_hours,
-        Availability.lead_days,
+        *_alike,
+        *(_in_order(column, *_hours) for column in (*_hours, Availability.until_minute)),
     )
     .join(Expert, Expert.id == Availability.expert_id)
     .where(
@@ -86,29 +96,35 @@ _WINDOWS = Prepared(
         Availability.valid_from <= _last,
         or_(Availability.valid_until.is_(None), Availability.valid_until >= _first),
     )
-    .order_by(Availability.expert_no, Availability.from_minute)
+    .group_by(Availability.expert_no, *_shown, *_alike)
+    .order_by(Availability.expert_no, func.min(Availability.from_minute))
 )
 
 
-def _seconds(moment: Any) -> Any:
-    return cast(extract("epoch", moment), BigInteger)
+def _seconds(moment: Any, name: str) -> Any:
+    return cast(extract("epoch", moment), BigInteger).label(name)
 
 
-_taken = or_(
+_occupying = or_(
     Booking.state == BookingState.booked,
     Booking.state == BookingState.seen,
     Booking.state == BookingState.no_show,
     and_(Booking.state == BookingState.held, Booking.hold_expires_at > _now),
 )
-_BUSY = Prepared(
-    union_all(
-        select(Booking.expert_no, _seconds(Booking.blocked_from), _seconds(Booking.blocked_until)).where(
-            Booking.agency_id == _agency, Booking.starts_at > _since, Booking.starts_at < _until, _taken
-        ),
-        select(Expert.number, _seconds(Absence.starts_at), _seconds(Absence.ends_at))
-        .join(Absence, Absence.expert_id == Expert.id)
-        .where(Expert.agency_id == _agency, Absence.ends_at > _since, Absence.starts_at < _until),
-    )
+_taken = union_all(
+    select(
+        Booking.expert_no.label("number"),
+        _seconds(Booking.blocked_from, "since"),
+        _seconds(Booking.blocked_until, "until"),
+    ).where(Booking.agency_id == _agency, Booking.starts_at > _since, Booking.starts_at < _until, _occupying),
+    select(Expert.number, _seconds(Absence.starts_at, "since"), _seconds(Absence.ends_at, "until"))
+    .join(Absence, Absence.expert_id == Expert.id)
+    .where(Expert.agency_id == _agency, Absence.ends_at > _since, Absence.starts_at < _until),
+).subquery()
+_TAKEN = Prepared(
+    select(
+        _taken.c.number, *(_in_order(column, _taken.c.since) for column in (_taken.c.since, _taken.c.until))
+    ).group_by(_taken.c.number)
 )
 
 
@@ -124,28 +140,27 @@ def free(
 ) -> dict[str, Any]:
     """Returns the experts of an agency and their free slots from one day to another, both included.
 
-    `items` hold, for each window and day with anything free, when its slots begin, as texts: thousands of
-    aware times would cost more than all the rest. Three statements, however many experts and days.
+    Each of `items` is an expert in one way to meet, with when its slots begin, as texts: thousands of aware
+    times would cost more than all the rest. Three statements, however many experts and days.
     Raises DomainError `not_found` (the agency) or `validation_failed` (the days).
     """
     if last < first:
         raise DomainError("validation_failed", fields={"to": ["不能早于开始日期"]})
     if (last - first).days >= MOST_DAYS:
         raise DomainError("validation_failed", fields={"to": [f"一次最多查询 {MOST_DAYS} 天"]})
-    experts, windows, busy = _read(SYSTEM, agency_id, first, last)
+    experts, windows, taken = _read(SYSTEM, agency_id, first, last)
     chosen = [
         one
         for one in windows
         if (expert_id is None or one.expert_id == expert_id) and (meeting is None or one.meeting == meeting)
     ]
-    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
     return {
         "experts": [
             {**one._asdict(), "name": masks.name(one.name)}
             for one in experts
             if expert_id is None or one.id == expert_id
         ],
-        "items": list(_items(chosen, busy, days)),
+        "items": _items(chosen, taken, _open_days(first, last)),
     }
 
 
@@ -160,74 +175,84 @@ def _read(
         return [], [], []
     since, until = _midnight(first) - _REACH, _midnight(last) + timedelta(days=1) + _REACH
     windows = _WINDOWS(agency=agency_id, first=first, last=last)
-    return experts, windows, _BUSY(agency=agency_id, since=since, until=until)
+    return experts, windows, _TAKEN(agency=agency_id, since=since, until=until)
 
 
-class _Laid:
-    """A window with its slots laid out, in seconds from midnight, and as the texts of a time."""
-
-    def __init__(self, window: Any, moment: datetime) -> None:
-        self.window = window
-        self.length = window.minutes * 60
-        self.before, self.after = window.buffer_before * 60, window.buffer_after * 60
-        self.earliest, self.latest = (at.timestamp() for at in _leads(window, moment))
-        minutes = _grid(window)
-        self.begins = [minute * 60 for minute in minutes]
-        self.texts = [f"T{minute // 60:02}:{minute % 60:02}:00+08:00" for minute in minutes]
-
-    def free(self, midnight: int, busy: Sequence[tuple[int, int]]) -> list[str]:
-        """Returns the times of the slots that are free on a day."""
-        earliest, latest = self.earliest - midnight, self.latest - midnight
-        if not busy and earliest <= self.begins[0] and self.begins[-1] <= latest:
-            return self.texts
-        return [
-            text
-            for begin, text in zip(self.begins, self.texts, strict=True)
-            if earliest <= begin <= latest
-            and not any(
-                since < midnight + begin + self.length + self.after and midnight + begin - self.before < until
-                for since, until in busy
-            )
-        ]
+def _open_days(first: date, last: date) -> list[date]:
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return [day for day in days if not is_public_holiday(day)]
 
 
-def _items(windows: Iterable[Any], busy: Iterable[Any], days: Iterable[date]) -> Iterator[dict[str, Any]]:
+def _items(windows: Iterable[Any], taken: Iterable[Any], days: Sequence[date]) -> list[dict[str, Any]]:
     moment = now()
-    on: dict[int, list[_Laid]] = defaultdict(list)
+    of = {one.number: list(zip(one.since, one.until, strict=True)) for one in taken}
+    known: dict[str, _Laid] = {}  # many experts have the same hours
+    items = []
     for window in windows:
-        on[window.weekday].append(_Laid(window, moment))
-    taken = _by_day(busy)
-    for day in days:
-        if is_public_holiday(day):
-            continue
-        midnight, date_text = int(_midnight(day).timestamp()), day.isoformat()
-        for laid in on[day.weekday()]:
-            window = laid.window
-            if not window.valid_from <= day <= (window.valid_until or day):
-                continue
-            times = laid.free(midnight, taken.get((window.expert_no, midnight), ()))
-            if times:
-                yield {
+        key = str(window[_ALIKE])
+        laid = known.get(key)
+        if laid is None:
+            laid = known[key] = _lay_out(window, days, moment)
+        begins = laid.free(of.get(window.expert_no, ()))
+        if begins:
+            items.append(
+                {
                     "expert_id": window.expert_id,
-                    "date": date_text,
                     "meeting": window.meeting,
                     "place": window.place,
                     "minutes": window.minutes,
-                    "starts_at": [date_text + text for text in times],
+                    "starts_at": begins,
                 }
+            )
+    return items
 
 
-def _by_day(busy: Iterable[Any]) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """Returns what is taken by expert and midnight of each day that it may touch with its buffers."""
-    buffer = int(_BUFFER.total_seconds())
-    offset = int(_midnight(date(1970, 1, 1)).timestamp())
-    found: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
-    for number, since, until in busy:
-        midnight = since - buffer - (since - buffer - offset) % _DAY
-        while midnight < until + buffer:
-            found[number, midnight].append((since, until))
-            midnight += _DAY
-    return found
+_ALIKE = slice(4, None)
+"""What of a row of windows decides about its slots."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """The slots of some windows in the order of time: when they begin, in seconds and as texts, and how
+    long each needs, in seconds."""
+
+    begins: list[int]
+    texts: list[str]
+    before: int
+    length: int
+
+    def free(self, taken: Iterable[tuple[int, int]]) -> list[str]:
+        """Returns the slots whose time, with the buffers, nothing touches that is taken, in its order."""
+        free: list[str] = []
+        place = 0
+        for since, until in taken:
+            first = bisect_right(self.begins, since - self.length)
+            if first > place:
+                free += self.texts[place:first]
+            place = max(place, bisect_left(self.begins, until + self.before))
+        return free + self.texts[place:]
+
+
+def _lay_out(window: Any, days: Iterable[date], moment: datetime) -> _Laid:
+    earliest, latest = (at.timestamp() for at in _leads(window, moment))
+    hours: dict[int, list[range]] = defaultdict(list)
+    for weekday, begins, ends in zip(window.weekday, window.from_minute, window.until_minute, strict=True):
+        hours[weekday].append(_grid(window, begins, ends))
+    slots = [
+        (begin, f"{day}T{minute // 60:02}:{minute % 60:02}:00+08:00")
+        for day in days
+        if window.valid_from <= day <= (window.valid_until or day)
+        for midnight in [int(_midnight(day).timestamp())]
+        for grid in hours[day.weekday()]
+        for minute in grid
+        if earliest <= (begin := midnight + minute * 60) <= latest
+    ]
+    return _Laid(
+        begins=[begin for begin, _ in slots],
+        texts=[text for _, text in slots],
+        before=window.buffer_before * 60,
+        length=(window.minutes + window.buffer_after) * 60,
+    )
 
 
 # --- one slot
@@ -318,13 +343,14 @@ def _window_of(expert: Expert, starts_at: datetime) -> Availability | None:
         )
     )
     found = session().execute(windows).scalars() if expert.active else ()
-    return next((window for window in found if minute in _grid(window)), None)
+    grids = ((one, _grid(one, one.from_minute, one.until_minute)) for one in found)
+    return next((window for window, grid in grids if minute in grid), None)
 
 
-def _grid(window: Any) -> range:
+def _grid(window: Any, begins: int, ends: int) -> range:
     """The minutes of the day at which the slots of a window begin."""
     pitch = window.buffer_before + window.minutes + window.buffer_after
-    return range(window.from_minute, window.until_minute - window.minutes + 1, pitch)
+    return range(begins, ends - window.minutes + 1, pitch)
 
 
 def _leads(window: Any, moment: datetime) -> tuple[datetime, datetime]:
