@@ -430,3 +430,17 @@ def test_the_county_ends_a_case_at_the_desk(world: World, county: Desk, act: str
 def _offer_of(world: World, case: Case) -> Any:
     with world.session() as session:
         return session.execute(select(CaseOffer.id).where(CaseOffer.case_id == case.id)).scalar_one()
+
+
+def test_the_workbench_says_what_waits(world: World) -> None:
+    division = "js.xz.xinyi"
+    county = desk(world, "county_staff", division)
+    assert "0 个帮扶申请待办" in text_of(county.get("/console/"))
+    build.case(world, enterprise=world.enterprise(division_id=division), due_at=now() - timedelta(days=5))
+    build.case(world, CaseState.routing, enterprise=world.enterprise(division_id=division))
+    shown = text_of(county.get("/console/"))
+    assert "2 个帮扶申请待办" in shown
+    assert "1 个帮扶项目逾期" in shown
+    agency = agencies.agency(world)
+    of_county(world, CaseState.offered, agency=agency)
+    assert "1 个派单待答复" in text_of(agencies.agency_desk(world, agency).get("/console/"))

@@ -165,6 +165,7 @@ OWN = _register(
     "我的项目",
     "cases.work",
     _LISTED,
+    columns=tuple(one for one in (*_COLUMNS, *_MORE) if one.key != "agency"),
     filters=_except("agency", "division"),
 )
 """What an agency has, and had."""

@@ -54,12 +54,17 @@ class Entry:
     url: str = ""
 
 
+AGENCY = "承接机构"
+"""Who did what the row itself names nobody for."""
+
+
 @dataclass(frozen=True)
 class _Found:
     at: datetime
     by: UUID | None
     what: str
     detail: str = ""
+    of: str = ""
 
 
 _BY_ROWS = {
@@ -95,7 +100,7 @@ def of(_system: Actor, case: Case) -> list[Entry]:
     found = [one for source in sources for one in source(case)]
     held = staff_directory.held_by(SYSTEM, {one.by for one in found if one.by})
     found.sort(key=lambda one: one.at, reverse=True)
-    return [Entry(one.at, _who(one.by, held), one.what, one.detail) for one in found]
+    return [Entry(one.at, one.of or _who(one.by, held), one.what, one.detail) for one in found]
 
 
 def _who(user_id: UUID | None, held: dict[UUID, Held]) -> str:
@@ -139,7 +144,9 @@ def _offers(case: Case) -> Iterator[_Found]:
     for one, agency in _rows(offered.where(CaseOffer.case_id == case.id)):
         yield _Found(one.offered_at, one.offered_by, f"派给{agency}")
         if one.answered_at and one.state != OfferState.waiting:
-            yield _Found(one.answered_at, None, f"{agency}：{one.state.label}", one.reason or "")
+            # Who of an agency answered is in the audit trail; that nobody did, or in vain, was the program.
+            of = agency if one.state in (OfferState.accepted, OfferState.declined) else ""
+            yield _Found(one.answered_at, None, f"{agency}：{one.state.label}", one.reason or "", of)
 
 
 def _bookings(case: Case) -> Iterator[_Found]:
@@ -171,14 +178,13 @@ def _trainings(case: Case) -> Iterator[_Found]:
     )
     for one, attended in _rows(select(CaseTraining, came).where(CaseTraining.case_id == case.id)):
         detail = f"{one.title}；{one.place}；到场 {attended} 人"
-        yield _Found(one.starts_at, None, f"分层培训（{one.audience.label}）", detail)
+        yield _Found(one.starts_at, None, f"分层培训（{one.audience.label}）", detail, AGENCY)
 
 
 def _findings(case: Case) -> Iterator[_Found]:
     for one in _rows(select(Finding).where(Finding.case_id == case.id)).scalars():
-        yield _Found(
-            one.created_at, None, f"登记问题（{one.aspect.label}）", f"{one.problem}；{one.state.label}"
-        )
+        detail = f"{one.problem}；{one.state.label}"
+        yield _Found(one.created_at, None, f"登记问题（{one.aspect.label}）", detail, AGENCY)
 
 
 def _evidence(case: Case) -> Iterator[_Found]:
