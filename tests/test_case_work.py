@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 from uuid import UUID
 
@@ -483,6 +483,46 @@ def test_only_the_officer_who_is_named_confirms_and_not_ahead(client: FlaskClien
     ahead = made(client, of, "visits", visit(of, now() + timedelta(days=1)))
     early = post(client, of.officer, f"/api/v1/visits/{ahead['id']}/confirm", {})
     assert (early.status_code, early.json["code"]) == (409, "visit_ahead")
+
+
+def test_nobodys_word_is_taken_for_anothers(
+    app: Flask, client: FlaskClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The officer confirms in the moment in which the agency names a colleague instead."""
+    of = site(world)
+    colleague = world.staff("county_staff", "js.xz.fengxian")
+    hold_part = case_acts.hold_part
+
+    def raced() -> tuple[UUID, bool]:
+        seen = made(client, of, "visits", visit(of))
+        url = f"/api/v1/visits/{seen['id']}"
+        read, confirmed = Event(), Event()
+
+        def slowly(*given: Any) -> Any:
+            found = hold_part(*given)
+            read.set()
+            confirmed.wait(1)  # in vain where the confirmation waits for what is held
+            return found
+
+        def confirm() -> None:
+            assert read.wait(30)
+            post(app.test_client(), of.officer, f"{url}/confirm", {})
+            confirmed.set()
+
+        def name_another() -> None:
+            body = {"officer_id": str(colleague.id)}
+            app.test_client().patch(url, json=body, headers=of.agent.headers)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(case_acts, "hold_part", slowly)
+            at_once(confirm, name_another)
+        stored = kept(world, Visit, seen["id"])
+        return stored.officer_id, stored.confirmed_at is not None
+
+    assert raced() == (colleague.id, False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Select, "with_for_update", lambda self, **_: self)
+        assert raced() == (colleague.id, True)  # the fault: confirmed, by somebody who was not asked
 
 
 def test_a_visit_sent_again_from_the_field_is_one_visit(client: FlaskClient, world: World) -> None:

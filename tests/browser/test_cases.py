@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from playwright.sync_api import Page, expect
 
-from models.base import BEIJING, now
+from models.base import BEIJING, new_id, now
 from models.cases import CaseState
 from tests.agency_builders import agency, agency_desk, expert
 from tests.browser.conftest import OpenPage, assert_accessible
@@ -59,9 +59,10 @@ def test_an_expert_takes_a_case_from_the_offer_to_the_closing(
     enterprise = world.enterprise(owner=owner, name="丰县华联木业有限公司")
     having = agency(world)
     expert(world, having)
+    called = f"孙{new_id().hex[-6:]}"  # the county has officers of other tests
     officer = desk_of(
         world,
-        world.person(phone=None, name="孙县局", grants=[("county_staff", "division", "js.xz.fengxian")]),
+        world.person(phone=None, name=called, grants=[("county_staff", "division", "js.xz.fengxian")]),
     )
     made = case(world, CaseState.offered, enterprise=enterprise, agency=having)
 
@@ -99,7 +100,7 @@ def test_an_expert_takes_a_case_from_the_offer_to_the_closing(
     page.get_by_label("结束").fill(at(start + timedelta(hours=1)))
     page.get_by_label("地点").fill("企业会议室")
     page.get_by_label("到场专家").select_option(label="陈专家　国家注册审核员")
-    page.get_by_label("参与的县局人员").select_option(label="孙县局")
+    page.get_by_label("参与的县局人员").select_option(label=called)
     assert_accessible(page)
     save(page, "走访已登记")
 
@@ -203,6 +204,21 @@ def test_the_pages_of_the_work_fit_at_twice_the_font(open_page: OpenPage, world:
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wider <= 0, address
         assert_accessible(page)
+
+
+def test_the_visits_to_confirm_fit_at_twice_the_font(open_page: OpenPage, world: World) -> None:
+    of = site(world, CaseState.improvement)
+    agent = agency_desk(world, of.agency)
+    fields = filled(world, of)["visits/new"]
+    assert agent.post(f"/console/cases/{of.case.id}/visits/new", **fields).status_code == 303
+    page = open_page("/console/visits", desk_of(world, of.officer))
+    session = page.context.new_cdp_session(page)
+    session.send("Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 26}})
+    page.reload()
+    expect(page.get_by_role("button", name="确认我参与了")).to_be_visible()
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider <= 0
+    assert_accessible(page)
 
 
 def filled(world: World, of: Any) -> dict[str, dict[str, Any]]:
