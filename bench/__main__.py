@@ -38,6 +38,7 @@ from bench.load import Load, Outcome
 from bench.recording import Recording, course, recording
 from bench.scenes import CheckIn, Request, Rush, Scene, Wrong, listings
 from bench.servers import Server, free_port, gunicorn
+from bench.slots import FreeSlots
 from config.settings import ROOT, Settings
 from tests.builders import World
 
@@ -191,7 +192,12 @@ def run(directory: Path) -> list[Row]:
         say("准备数据……")
         world = World(app)
         lists = listings(world)
-        every: list[Scene] = [CheckIn(world), Rush(world), *(scene for sizes in lists for scene in sizes)]
+        every: list[Scene] = [
+            CheckIn(world),
+            Rush(world),
+            FreeSlots(world),
+            *(scene for sizes in lists for scene in sizes),
+        ]
         plans = {scene.kind: _plan(app, scene) for scene in every}
         for sizes in lists:
             numbers = {scene.name: _statements(plans[scene.kind]) for scene in sizes}
