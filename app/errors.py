@@ -159,6 +159,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "trainer_unknown": (404, "没有找到已绑定该手机号的用户"),
     # campaigns
     "campaign_not_yours": (409, "只有发起人可以修改、提交这次群发"),
+    "campaign_not_draft": (409, "这次群发现为“{state}”，只有草稿可以修改"),
     "campaign_own": (409, "须由另一位工作人员复核，不能复核自己发起的群发"),
     "campaign_empty": (409, "受众中没有人，请调整受众"),
     "campaign_incomplete": (422, "内容还不完整，请按提示补充"),

@@ -233,9 +233,9 @@ def test_a_submitted_campaign_is_not_changed_any_more(app: Flask, world: World, 
     campaign = build.campaign(world, author, **build.listed(enterprises))
     with app.app_context():
         campaign_moves.submit(staff, campaign.id, now() + timedelta(days=1))
-        with pytest.raises(IllegalMove):
+        with pytest.raises(DomainError, match="campaign_not_draft"):
             campaigns.set_content(staff, campaign.id, "x", "x", None, {})
-        with pytest.raises(IllegalMove):
+        with pytest.raises(DomainError, match="campaign_not_draft"):
             campaigns.set_credit_codes(staff, campaign.id, [])
 
 

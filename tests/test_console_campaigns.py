@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +13,15 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.access import SYSTEM
-from app.services import campaign_progress
+from app.services import campaign_lists, campaign_progress
 from config.settings import settings, use
+from models.base import now
 from models.campaigns import Campaign, CampaignState
 from models.deliveries import Delivery, DeliveryState
 from models.message_templates import Channel, MessageTemplate
 from models.messages import Notice
 from models.people import StaffAccount, User
-from models.transfers import Transfer
+from models.transfers import Transfer, TransferState
 from tests import campaign_builders as build
 from tests.builders import World
 from tests.conftest import test_settings
@@ -280,6 +282,36 @@ def test_a_list_answers_every_row(clerk: Desk, world: World, run_jobs: Callable[
     assert "1 已列入" in page and "2 未列入" in page and "下载未导入的行" in page
     assert latest(world, path).credit_codes == [here.credit_code]
     assert latest(world, path).audience["by"] == "listed"
+
+
+@pytest.mark.parametrize("when", ["before its rows are read", "while its rows are read"])
+def test_a_list_of_a_draft_that_was_submitted_is_refused_and_changes_nothing(
+    clerk: Desk, world: World, run_jobs: Callable[[], None], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    _, [first, second] = build.owners(world, 2)
+    campaign = build.campaign(world, clerk.person, **build.listed([first]))
+    path = f"/console/campaigns/{campaign.id}"
+    upload(clerk, path, first.credit_code, second.credit_code)
+    tomorrow = f"{now() + timedelta(days=1):%Y-%m-%dT10:00}"
+    if when == "before its rows are read":
+        clerk.post(f"{path}/submit", scheduled_at=tomorrow)
+    else:
+        look_up = campaign_lists._states
+
+        def submitted_meanwhile(*asked: Any) -> Any:
+            clerk.post(f"{path}/submit", scheduled_at=tomorrow)
+            return look_up(*asked)
+
+        monkeypatch.setattr(campaign_lists, "_states", submitted_meanwhile)
+    run_jobs()
+    with world.session() as session:
+        wanted = select(Transfer).where(Transfer.user_id == clerk.person.id)
+        made = session.execute(wanted).scalar_one()
+    said = "这次群发现为“等待发送”，只有草稿可以修改"
+    assert (made.state, made.error, made.summary) == (TransferState.failed, said, {})
+    assert said in text_of(clerk.get(f"/console/transfers/{made.id}"))
+    kept = latest(world, path)
+    assert (kept.state, kept.recipients, kept.credit_codes) == ("scheduled", 1, [first.credit_code])
 
 
 def test_a_test_goes_to_the_wechat_of_ones_own_account(clerk: Desk, world: World, platform: Phones) -> None:

@@ -60,10 +60,11 @@ def submit(actor: Actor, campaign_id: UUID, scheduled_at: datetime | None = None
     Args:
         scheduled_at: not before this time; None: as soon as it may.
 
-    Raises DomainError `not_found`, `campaign_not_yours`, `campaign_incomplete`, `campaign_empty`,
-    `validation_failed` (the time), or IllegalMove.
+    Raises DomainError `not_found`, `campaign_not_yours`, `campaign_not_draft`, `campaign_incomplete`,
+    `campaign_empty` or `validation_failed` (the time).
     """
-    campaign = campaigns.draft(actor, campaign_id)
+    # Held, so that the people who are counted are the people who get it.
+    campaign = campaigns.hold_draft(actor, campaign_id)
     if problems := campaigns.problems(actor, campaign):
         raise DomainError("campaign_incomplete", fields=problems)
     if scheduled_at and not now() < scheduled_at <= now() + LATEST:
