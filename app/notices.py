@@ -52,6 +52,11 @@ def kind(name: str, label: str, variables: Mapping[str, str], page: str = "", tr
     return made
 
 
+def automatic() -> dict[str, NoticeKind]:
+    """Returns the kinds that the program leaves by itself, by name; what staff write is not among them."""
+    return {name: kind for name, kind in KINDS.items() if name.split(".")[0] != "campaign"}
+
+
 def to_json(name: str, facts: Mapping[str, str]) -> str:
     """Returns the facts of a notice as they are stored.
 

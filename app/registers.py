@@ -74,6 +74,17 @@ def choice(name: str, label: str, column: Any, kind: type[Labelled]) -> Filter:
     )
 
 
+def named(name: str, label: str, column: Any, choices: Mapping[str, str]) -> Filter:
+    """Rows with one of the values that have a name: value → label."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError("没有这个选项")
+        return text
+
+    return Filter(name, label, column == bindparam(name), read, "choice", list(choices.items()))
+
+
 def division(name: str, label: str, column: Any) -> Filter:
     """Rows of a division and of those below it."""
     return Filter(

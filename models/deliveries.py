@@ -79,6 +79,7 @@ class Delivery(Base, kw_only=True):
         ),
         Index("ix_deliveries_busy", "user_id", postgresql_where=sql("state IN ('claimed', 'sending')")),
         Index("ix_deliveries_campaign", "campaign_id", "state", "id"),
+        Index("ix_deliveries_kind", "kind", "id", postgresql_where=sql("campaign_id IS NULL")),
         Index(
             "ix_deliveries_message", "channel", "message_id", postgresql_where=sql("message_id IS NOT NULL")
         ),
@@ -88,6 +89,7 @@ class Delivery(Base, kw_only=True):
     id: Mapped[UUID] = key()
     notice_id: Mapped[UUID] = mapped_column(ForeignKey("notices.id"))
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[str] = text(48, "消息类别")
     channel: Mapped[Channel] = choice(Channel, "渠道")
     template_id: Mapped[UUID] = mapped_column(ForeignKey("message_templates.id"))
     campaign_id: Mapped[UUID | None] = mapped_column(ForeignKey("campaigns.id"), default=None)

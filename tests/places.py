@@ -116,6 +116,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
         delivery = Delivery(
             notice_id=notice.id,
             user_id=person.id,
+            kind=notice.kind,
             channel=Channel.subscribe,
             template_id=template.id,
             division_id=division,

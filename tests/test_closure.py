@@ -148,6 +148,7 @@ def test_a_due_closure_erases_the_person_and_keeps_the_count(
             Delivery(
                 notice_id=told,
                 user_id=person.id,
+                kind="signup.confirmed",
                 channel=template.channel,
                 template_id=template.id,
                 due_at=now(),

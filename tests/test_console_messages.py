@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app import masks
-from app.notices import KINDS
+from app.notices import automatic
 from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.message_templates import Channel, MessageTemplate, TemplateState, TemplateUse
 from tests.builders import World
@@ -76,7 +76,7 @@ def test_a_changed_template_is_confirmed(world: World, city: Desk, county: Desk)
 def test_a_route_is_changed_with_what_is_proposed(world: World, city: Desk, county: Desk) -> None:
     template = fresh_template(world, title="审核结果通知")
     listed = text_of(county.get("/console/messages/routes"))
-    assert all(kind.label in listed for kind in KINDS.values())
+    assert all(kind.label in listed for kind in automatic().values()) and "群发测试" not in listed
     assert "修改发送方式" not in text_of(county.get(ROUTE))
     assert county.get(f"{ROUTE}/change").status_code == 403
     # a template is picked: nothing is saved, and its fields are filled in as proposed
@@ -145,3 +145,16 @@ def test_what_became_of_automatic_notices_is_listed_and_settled(
     resolved = city.post(f"/console/deliveries/{told.first.id}/resolve", outcome="delivered")
     assert "已记为送达" in text_of(city.follow(resolved))
     assert told.state()[0] == DeliveryState.delivered
+
+
+def test_automatic_notices_are_found_by_their_kind(app: Flask, world: World, city: Desk) -> None:
+    told = Told(app, world, Channel.subscribe, state=DeliveryState.failed)
+    with world.session() as session:
+        session.get(Delivery, told.first.id).division_id = "js.xz"
+    page = "/console/messages/sending/automatic"
+    assert "报名已通过 " in text_of(city.get(page, kind="signup.confirmed", state="failed", size=200))
+    others = text_of(city.get(page, kind="training.reminder", size=200))
+    assert "没有符合条件的记录" in others
+    offered = city.get(page).get_data(as_text=True)
+    assert 'value="training.reminder"' in offered and 'value="campaign"' not in offered
+    assert "没有这个选项" in text_of(city.get(page, kind="campaign"))

@@ -52,6 +52,7 @@ class Told:
             delivery = Delivery(
                 notice_id=notice.id,
                 user_id=self.person.id,
+                kind=notice.kind,
                 channel=self.channel,
                 template_id=self.template.id,
                 state=state,

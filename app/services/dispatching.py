@@ -116,6 +116,7 @@ def _ways(*condition: ColumnElement[bool]) -> Any:
         select(
             Notice.id.label("notice_id"),
             Notice.user_id,
+            Notice.kind,
             cast(null(), Uuid).label("campaign_id"),
             literal(settings().home_division).label("division_id"),
             cast(TemplateUse.channel, Text).label("channel"),
@@ -132,6 +133,7 @@ def _ways(*condition: ColumnElement[bool]) -> Any:
         select(
             Notice.id,
             Notice.user_id,
+            Notice.kind,
             Campaign.id,
             Campaign.division_id,
             channel,
@@ -180,6 +182,7 @@ def _row(way: Any, state: Any, reason: Any, due_at: Any, at: Any) -> dict[str, A
         "id": NEW_ID,
         "notice_id": way.c.notice_id,
         "user_id": way.c.user_id,
+        "kind": way.c.kind,
         "channel": way.c.channel,
         "template_id": way.c.template_id,
         "campaign_id": way.c.campaign_id,

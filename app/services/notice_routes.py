@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app import audit
 from app.access import Actor
 from app.errors import DomainError
-from app.notices import KINDS, NoticeKind
+from app.notices import KINDS, NoticeKind, automatic
 from app.services import message_templates, template_rendering
 from app.services.template_rendering import Line
 from app.transactions import session, transaction
@@ -108,7 +108,7 @@ class Filling:
 def every(_actor: Actor) -> list[Route]:
     """Returns the route of every kind of notice, in the order in which kinds are registered."""
     stored = _stored()
-    return [_route(kind, *stored.get(kind.name, (None, {}))) for kind in KINDS.values()]
+    return [_route(kind, *stored.get(name, (None, {}))) for name, kind in automatic().items()]
 
 
 @transaction("messages.desk")
@@ -119,9 +119,10 @@ def get(_actor: Actor, name: str) -> Route:
 
 
 def _kind(name: str) -> NoticeKind:
-    if name not in KINDS:
+    kind = automatic().get(name)
+    if kind is None:
         raise DomainError("not_found")
-    return KINDS[name]
+    return kind
 
 
 def _stored(name: str | None = None) -> dict[str, tuple[NoticeRoute, dict[str, Use]]]:

@@ -287,6 +287,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("notice_id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=48), nullable=False, comment="消息类别"),
         sa.Column(
             "channel",
             sa.Enum(
@@ -370,6 +371,13 @@ def upgrade() -> None:
         ["lease_until"],
         unique=False,
         postgresql_where=sa.text("state IN ('claimed', 'sending')"),
+    )
+    op.create_index(
+        "ix_deliveries_kind",
+        "deliveries",
+        ["kind", "id"],
+        unique=False,
+        postgresql_where=sa.text("campaign_id IS NULL"),
     )
     op.create_index(
         "ix_deliveries_message",
