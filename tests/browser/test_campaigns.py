@@ -123,3 +123,24 @@ def test_a_campaign_is_written_sent_and_watched(
     page.get_by_role("button", name="导出 Excel").click()
     work()
     expect(page.get_by_role("link", name="下载导出结果")).to_be_visible()
+
+
+_TYPE_AT_ONCE = """
+  document.addEventListener("htmx:afterSwap", () => setTimeout(() => {
+    const field = document.querySelector("[name$='.fields.thing1']");
+    field.value = "打得很快";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }), { once: true })
+"""
+
+
+def test_what_is_typed_as_soon_as_the_fields_are_there_is_on_the_phone(
+    open_page: OpenPage, world: World
+) -> None:
+    made = build.template(world, title="培训通知（快）")
+    author = desk(world, "county_staff")
+    campaign = build.campaign(world, author.person)
+    page = open_page(f"/console/campaigns/{campaign.id}/content", author)
+    page.evaluate(_TYPE_AT_ONCE)
+    page.get_by_label("模板", exact=True).first.select_option(str(made.id))
+    expect(page.locator("#phone")).to_contain_text("打得很快")
