@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.access import SYSTEM
 from app.services import campaign_lists, campaign_progress
@@ -240,6 +241,45 @@ def test_it_is_paused_resumed_cancelled_and_retried(clerk: Desk, world: World) -
     assert "没有发出的不再发送" in text_of(clerk.follow(clerk.post(f"{path}/cancel", reason="培训延期")))
     assert set(build.states_of(world, campaign.id).values()) == {DeliveryState.cancelled}
     assert "取消原因：培训延期" in text_of(clerk.get(path))
+
+
+def test_every_count_of_an_inbox_only_campaign_opens_to_its_rows(
+    clerk: Desk, world: World, run_jobs: Callable[[], None]
+) -> None:
+    people, enterprises = build.owners(world, 3)
+    values = {"channels": [], **build.listed(enterprises)}
+    campaign = build.campaign(world, clerk.person, state=CampaignState.scheduled, **values)
+    build.run(world, campaign.id)
+    path = f"/console/campaigns/{campaign.id}"
+    rows = text_of(clerk.get(f"{path}/recipients", state="pending"))
+    assert "共 3 条" in rows and rows.count("等待分派渠道 ") >= 3
+    build.dispatched(world)
+    with world.session() as session:
+        own = (Notice.campaign_id == campaign.id, Notice.user_id == people[0].id)
+        session.execute(update(Notice).where(*own).values(read_at=now()))
+    page = clerk.get(path).get_data(as_text=True)
+    links = dict(re.findall(r'<a href="(/console/campaigns/[^"]+/recipients[^"]*)">(?:<strong>)?(\d+)', page))
+    assert sorted(links.values()) == ["1", "3"]
+    for url, number in links.items():
+        assert f"共 {number} 条" in text_of(clerk.client.get(html.unescape(url)))
+    listed = text_of(clerk.get(f"{path}/recipients", read="read"))
+    assert f"{enterprises[0].name} 仅站内 — " in listed
+    exported = clerk.post("/console/exports/campaigns.recipients", campaign=str(campaign.id), read="unread")
+    run_jobs()
+    assert "共 2 行，已生成" in text_of(clerk.follow(exported))
+
+
+def test_recipients_of_another_county_stay_out_of_reach(
+    clerk: Desk, world: World, run_jobs: Callable[[], None]
+) -> None:
+    _, enterprises = build.owners(world, 1)
+    campaign = build.campaign(world, clerk.person, state=CampaignState.scheduled, **build.listed(enterprises))
+    build.run(world, campaign.id)
+    other = desk(world, "county_staff", "js.xz.peixian")
+    assert other.get(f"/console/campaigns/{campaign.id}/recipients").status_code == 403
+    exported = other.post("/console/exports/campaigns.recipients", campaign=str(campaign.id))
+    run_jobs()
+    assert "已生成" not in text_of(other.follow(exported))
 
 
 def test_an_unknown_outcome_is_resolved_from_the_list(clerk: Desk, world: World) -> None:
