@@ -274,6 +274,7 @@ def test_who_leaves_is_forgotten_in_what_others_were_told(
     with app.app_context():
         personal_data.close_account(SYSTEM, attendee.id, at_once=True)
     [told] = of(world, owner)
-    assert (told.subject_id, told.facts) == (UUID(signup["id"]), None)
+    assert told.subject_id == UUID(signup["id"])
+    assert from_json(told.facts)["attendee"] == "已注销"
     [shown] = client.get("/api/v1/messages", headers=owner.headers).json["items"]
     assert shown["outdated"] is None
