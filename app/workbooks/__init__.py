@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from app.workbooks.columns import CellValue, Column, Outcome, Row, WorkbookError
-from app.workbooks.reading import read_rows
-from app.workbooks.writing import write_rejected, write_rows
+import os
+
+# lxml may be installed for another library's sake; openpyxl would take it and read with entities, where
+# defusedxml refuses them. It asks once, when it is first imported.
+os.environ["OPENPYXL_LXML"] = "False"
+
+from app.workbooks.columns import CellValue, Column, Outcome, Row, WorkbookError  # noqa: E402
+from app.workbooks.reading import read_rows  # noqa: E402
+from app.workbooks.writing import write_rejected, write_rows  # noqa: E402
 
 __all__ = [
     "CellValue",
