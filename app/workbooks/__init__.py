@@ -8,9 +8,9 @@ import os
 # defusedxml refuses them. It asks once, when it is first imported.
 os.environ["OPENPYXL_LXML"] = "False"
 
-from app.workbooks.columns import CellValue, Column, Outcome, Row, WorkbookError  # noqa: E402
-from app.workbooks.reading import read_rows  # noqa: E402
-from app.workbooks.writing import write_rejected, write_rows  # noqa: E402
+from app.workbooks.columns import CellValue, Column, Outcome, Row, WorkbookError
+from app.workbooks.reading import read_rows
+from app.workbooks.writing import write_rejected, write_rows
 
 __all__ = [
     "CellValue",
