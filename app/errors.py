@@ -122,6 +122,8 @@ ERRORS: dict[str, tuple[int, str]] = {
     "industry_unknown": (422, "行业代码不在国民经济行业分类（GB/T 4754-2017）中"),
     "size_figures_missing": (422, "划型还需要填写：{missing}"),
     "division_unknown": (422, "所属辖区不存在"),
+    "cluster_unknown": (422, "产业集群（链）不存在"),
+    "held_certificate_exists": (409, "该证书编号已登记，请在原记录上修改"),
     "enterprise_not_eligible": (409, "企业当前状态为“{state}”，不能进行此项操作"),
     "enterprise_merged": (409, "该企业已并入“{name}”（{credit_code}），请改用后者办理"),
     "merge_with_itself": (422, "不能与自身合并，请选择另一家企业"),

@@ -15,6 +15,17 @@ class DivisionOut(Out):
     gbt2260 = fields.String(required=True, allow_none=True)
 
 
+class ClusterOut(Out):
+    code = fields.String(required=True)
+    vocabulary = fields.String(required=True, metadata={"description": "体系，如徐州“343”"})
+    name = fields.String(required=True)
+
+
+class SchemeOut(Out):
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+
+
 class IndustryOut(Out):
     code = fields.String(required=True)
     name = fields.String(required=True)

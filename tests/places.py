@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from models.base import new_id, now
 from models.campaigns import Campaign
 from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.enterprises import MembershipRequest
+from models.held_certificates import HeldCertificate
 from models.message_templates import Channel, MessageTemplate, TemplateType
 from models.messages import Notice
 from models.people import ScanRequest, StaffAccount
@@ -74,6 +75,15 @@ def place(world: World, division: str, state: TrainingState) -> Place:
         training_id=training.id, enterprise_id=enterprise.id, division_id=division, taken=1
     )
     request = MembershipRequest(enterprise_id=enterprise.id, division_id=division, user_id=person.id)
+    held = HeldCertificate(
+        enterprise_id=enterprise.id,
+        division_id=division,
+        scheme="qms",
+        agency_name="某某认证有限公司",
+        number="00124Q30001R0S/3200",
+        issued_on=date(2026, 3, 1),
+        valid_until=date(2029, 2, 28),
+    )
     twin, staff = world.enterprise(division_id=division), world.person(phone=None)
     account = StaffAccount(
         user_id=staff.id, division_id=division, login_name=f"p{new_id().hex[:16]}", password_hash="-"
@@ -83,7 +93,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
     )
     scan = ScanRequest(browser_hash=new_id().bytes, digits="07", expires_at=now() + timedelta(days=1))
     with world.session() as s:
-        s.add_all([signup, seats, request, account, transfer, scan])
+        s.add_all([signup, seats, request, held, account, transfer, scan])
         s.flush()
         notice = Notice(
             user_id=person.id,
@@ -134,6 +144,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "session_id": session_id,
             "signup_id": signup.id,
             "request_id": request.id,
+            "held_certificate_id": held.id,
             "notice_id": notice.id,
             "user_id": helper.id,
             "account_id": account.id,
@@ -155,6 +166,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "session_id": Thing(division, training=training.id, public=True),
             "signup_id": Thing(division, enterprise.id, training.id, person.id),
             "request_id": Thing(division, enterprise.id, user=person.id),
+            "held_certificate_id": of_enterprise,
             "notice_id": Thing(user=person.id),
             "user_id": Thing(),
             "account_id": Thing(division),

@@ -158,6 +158,7 @@ def test_every_model_says_whose_its_rows_are() -> None:
     assert everybodys == {
         "Agency",
         "Bank",
+        "Cluster",
         "Division",
         "Document",
         "Follower",  # an id of the platform, and nothing of a person
@@ -166,6 +167,7 @@ def test_every_model_says_whose_its_rows_are() -> None:
         "MessageTemplateVersion",
         "NoticeRoute",
         "ReceivedPush",
+        "Scheme",
         "SendingPause",
         "SizeRuleRow",
         "TemplateUse",

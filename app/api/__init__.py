@@ -10,7 +10,16 @@ from app.api.frame import Api
 
 def init_app(app: Flask) -> None:
     """Registers every domain's endpoints."""
-    from app.api import checkins, enterprises, messages, people, reference, signups, trainings
+    from app.api import (
+        checkins,
+        enterprises,
+        held_certificates,
+        messages,
+        people,
+        reference,
+        signups,
+        trainings,
+    )
 
     app.config.update(
         API_TITLE="提质通接口",
@@ -19,7 +28,8 @@ def init_app(app: Flask) -> None:
     )
     api = Api(app)
     api.describe()
-    for domain in (people, reference, enterprises, trainings, signups, checkins, messages):
+    domains = (people, reference, enterprises, held_certificates, trainings, signups, checkins, messages)
+    for domain in domains:
         api.register_blueprint(domain.blp, url_prefix="/api/v1")
     docs.init_app(app, api)
     wechat_push.init_app(app)

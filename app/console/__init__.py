@@ -22,6 +22,7 @@ PAGES = (
     "enterprise_reviews",
     "enterprises",
     "filters",
+    "held_certificates",
     "home",
     "lists",
     "memberships",
