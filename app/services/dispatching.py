@@ -86,13 +86,17 @@ def dispatch(_system: Actor, limit: int) -> int:
     """Makes the deliveries of the oldest undispatched notices; returns how many notices it took.
 
     Notices of a paused campaign wait. Those of a cancelled one, of people who had enough this week and of
-    people who cannot be reached get their outcome at once.
+    people who cannot be reached get their outcome at once. What other campaigns have for the same person
+    is left to the next time, when this one counts.
     """
     taken = _TAKE(limit=limit)
     if taken:
-        moment, ids = now(), [row.id for row in taken]
-        of_campaigns = [row.user_id for row in taken if row.campaign_id]
-        enough = sending_hours.had_enough(of_campaigns, moment - sending_hours.WEEK) if of_campaigns else ()
+        moment = now()
+        of_campaigns = {row.user_id: row.id for row in reversed(taken) if row.campaign_id}
+        ids = [row.id for row in taken if not row.campaign_id or of_campaigns[row.user_id] == row.id]
+        enough: Iterable[UUID] = ()
+        if of_campaigns:
+            enough = sending_hours.had_enough(list(of_campaigns), moment - sending_hours.WEEK)
         session().execute(_deliveries(ids, list(enough), moment))
         _TAKEN(ids=ids, at=moment)
     return len(taken)

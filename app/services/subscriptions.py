@@ -168,13 +168,7 @@ def _enter(
     once: str,
 ) -> None:
     key = {"user_id": user_id, "template_id": template.id}
-    # The row is the lock: of two tellers of one answer, the second sees what the first entered.
-    touched = {"updated_at": func.clock_timestamp()}
-    session().execute(
-        insert(Subscription)
-        .values(**key, **touched)
-        .on_conflict_do_update(index_elements=["user_id", "template_id"], set_=touched)
-    )
+    _hold(key)
     entered = insert(SubscriptionAnswer).values(
         id=new_id(),
         **key,
@@ -190,6 +184,16 @@ def _enter(
         _revoke(key, at)
     elif not _pair(key, made, answer, source, at) and answer == ACCEPT:
         _allow(key, template.type, at)
+
+
+def _hold(key: Mapping[str, UUID]) -> None:
+    """Takes the row, which is the lock: of two tellers of one answer, the second sees what the first entered."""
+    touched = {"updated_at": func.clock_timestamp()}
+    session().execute(
+        insert(Subscription)
+        .values(**key, **touched)
+        .on_conflict_do_update(index_elements=["user_id", "template_id"], set_=touched)
+    )
 
 
 def _of(model: Any, key: Mapping[str, UUID]) -> tuple[Any, Any]:
