@@ -98,6 +98,7 @@ class Delivery(Base, kw_only=True):
     superseded: Mapped[bool] = mapped_column(comment="未被接收后已改用下一渠道", default=False)
     due_at: Mapped[datetime] = mapped_column(comment="不早于此时发送")
     attempts: Mapped[int] = mapped_column(comment="已尝试次数", default=0)
+    anew: Mapped[int] = mapped_column(comment="由工作人员重发的次数", default=0)
     first_tried_at: Mapped[datetime | None] = mapped_column(comment="首次尝试", default=None)
     worker: Mapped[str | None] = text(64, "领取者", default=None)
     lease_until: Mapped[datetime | None] = mapped_column(comment="领取至", default=None)

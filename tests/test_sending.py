@@ -10,7 +10,15 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from app.access import SYSTEM, Actor, Grant
-from app.services import delivery_outcomes, dispatching, outgoing, sending, sending_pauses, sending_results
+from app.services import (
+    deliveries,
+    delivery_outcomes,
+    dispatching,
+    outgoing,
+    sending,
+    sending_pauses,
+    sending_results,
+)
 from app.services.delivery_outcomes import Verdict
 from app.services.outgoing import Message
 from app.services.sending import Claim
@@ -491,6 +499,23 @@ def test_a_template_message_comes_again_under_the_same_id_within_its_ten_minutes
     assert ready(world, "w2") == []
     [row] = of_people(world, users)
     assert row.state == DeliveryState.unknown
+
+
+def test_what_staff_send_anew_comes_under_another_id(world: World) -> None:
+    one = template(world, Channel.template)
+    route(world, one)
+    users = people(world, 1, one)
+    [before] = sent(world, users)
+    record(world, [before], delivery_outcomes.accepted("11"))
+    [row] = of_people(world, users)
+    with world.app.app_context():
+        deliveries.complete(SYSTEM, row.channel, 11, False, "failed: system failed")
+        assert deliveries.retry(SYSTEM, [row.id]) == 1
+    [again] = ready(world)
+    assert again.client_id != before.client_id  # under the same one the platform would send nothing
+    later(61)
+    recover(world)
+    assert [one.client_id for one in ready(world, "w2")] == [again.client_id]
 
 
 def test_a_template_message_that_was_surely_not_sent_may_come_any_time(world: World) -> None:

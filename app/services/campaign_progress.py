@@ -222,6 +222,7 @@ def retry(actor: Actor, campaign_id: UUID) -> int:
             state=DeliveryState.waiting,
             due_at=sending_hours.due_at(now()),
             attempts=0,
+            anew=Delivery.anew + 1,
             first_tried_at=None,
             message_id=None,
             errcode=None,

@@ -195,6 +195,7 @@ def _row(way: Any, state: Any, reason: Any, due_at: Any, at: Any) -> dict[str, A
         "superseded": false(),
         "due_at": due_at,
         "attempts": literal(0, Integer),
+        "anew": literal(0, Integer),
         "reason": reason,
         "settled_at": case((state == DeliveryState.waiting.value, null()), else_=at),
     }

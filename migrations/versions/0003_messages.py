@@ -328,6 +328,7 @@ def upgrade() -> None:
         sa.Column("superseded", sa.Boolean(), nullable=False, comment="未被接收后已改用下一渠道"),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False, comment="不早于此时发送"),
         sa.Column("attempts", sa.Integer(), nullable=False, comment="已尝试次数"),
+        sa.Column("anew", sa.Integer(), nullable=False, comment="由工作人员重发的次数"),
         sa.Column("first_tried_at", sa.DateTime(timezone=True), nullable=True, comment="首次尝试"),
         sa.Column("worker", sa.String(length=64), nullable=True, comment="领取者"),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True, comment="领取至"),
