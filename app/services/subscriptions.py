@@ -33,7 +33,9 @@ ACCEPT = "accept"
 REVOKE = "revoke"
 """How a person is entered who switched a message off in the mini-program's settings."""
 PAIRING = timedelta(minutes=2)
-"""How far apart the client and the platform may tell of one answer."""
+"""How far apart the moments may be that the client and the platform tell of one answer."""
+LATEST = timedelta(days=1)
+"""How long after the answer the client may still tell of it."""
 MOST = 5
 """Templates that WeChat's popup takes at a time (WeChat: wx.requestSubscribeMessage)."""
 
@@ -106,18 +108,20 @@ def _askable(_system: Actor, kinds: Sequence[str]) -> list[Any]:
 
 
 @transaction("messages.read")
-def report(actor: Actor, answers: Mapping[str, str], nonce: str) -> None:
+def report(actor: Actor, answers: Mapping[str, str], nonce: str, ago: timedelta = timedelta()) -> None:
     """Enters what the client heard from wx.requestSubscribeMessage.
 
     Args:
         answers: the platform's template id → accept, reject, ban or filter; unknown ids are passed over.
         nonce: the client's number for this popup; the same one again changes nothing.
+        ago: how long before the report that was, by the client's own clock; at most LATEST. It is a span,
+            for a phone's clock may be wrong, and makes a report that was held up meet the platform's event.
     """
     assert actor.user_id is not None
+    at = now() - min(max(ago, timedelta()), LATEST)
     for template in _known(answers):
-        _enter(
-            SYSTEM, actor.user_id, template, answers[template.platform_id], AnswerSource.client, now(), nonce
-        )
+        answer = answers[template.platform_id]
+        _enter(SYSTEM, actor.user_id, template, answer, AnswerSource.client, at, nonce)
 
 
 @transaction(None)
@@ -187,7 +191,7 @@ def _enter(
 
 
 def _hold(key: Mapping[str, UUID]) -> None:
-    """Takes the row, which is the lock: of two tellers of one answer, the second sees what the first entered."""
+    """Takes the row, which is the lock: of two tellers the second sees what the first entered."""
     touched = {"updated_at": func.clock_timestamp()}
     session().execute(
         insert(Subscription)
