@@ -13,6 +13,9 @@ from models.base import Base, Scope
 from models.columns import choice, key, made_at, text
 from models.labels import Labelled
 
+FARTHEST_EXPIRY = 1095
+"""Days ahead that may be asked for: a certificate is given for three years."""
+
 
 class HeldCertificateState(Labelled):
     """What the certification body says of a certificate; 到期 is never stored: the day decides."""

@@ -12,9 +12,28 @@ from models.base import BEIJING
 TONES = {
     "azure": {"draft", "running", "offered", "online", "earned"},
     "yellow": {"pending", "registered", "waiting", "closing", "initial", "changed", "gone"},
-    "green": {"confirmed", "reviewed", "published", "accepted", "active", "done", "approved", "issued"},
-    "orange": {"returned", "duplicate", "late", "too_early", "code_expired", "not_confirmed"},
-    "red": {"refused", "cancelled", "failed", "disabled", "wrong_training", "unknown_ticket", "clock_skewed"},
+    "green": {
+        "confirmed",
+        "reviewed",
+        "published",
+        "accepted",
+        "active",
+        "done",
+        "approved",
+        "issued",
+        "valid",
+    },
+    "orange": {"returned", "duplicate", "late", "too_early", "code_expired", "not_confirmed", "suspended"},
+    "red": {
+        "revoked",
+        "refused",
+        "cancelled",
+        "failed",
+        "disabled",
+        "wrong_training",
+        "unknown_ticket",
+        "clock_skewed",
+    },
 }
 WEEKDAYS = "一二三四五六日"
 

@@ -20,6 +20,7 @@ from models import mobile_number
 from models.base import in_divisions
 from models.crypto import keyring
 from models.enterprises import Enterprise, EnterpriseState
+from models.held_certificates import FARTHEST_EXPIRY
 from models.people import RoleGrant, User
 from models.signups import Signup
 from models.size_class import SizeClass
@@ -74,8 +75,8 @@ def _cluster(text: str) -> list[str]:
 
 
 def _days(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= held_certificates.FARTHEST):
-        raise ValueError(f"请填写 1–{held_certificates.FARTHEST} 的天数")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= FARTHEST_EXPIRY):
+        raise ValueError(f"请填写 1–{FARTHEST_EXPIRY} 的天数")
     return int(text)
 
 

@@ -48,9 +48,6 @@ FIELDS = {
 }
 """What the facts of a certificate are called on screen."""
 
-FARTHEST = 1095
-"""Days ahead that may be asked for: a certificate is given for three years."""
-
 _valid, _suspended = HeldCertificateState.valid, HeldCertificateState.suspended
 
 
