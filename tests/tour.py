@@ -33,6 +33,7 @@ class Tour(Messages):
         self.campaign()
         self.automatic_notices()
         self.approval()
+        self.quota()
         self.pauses()
         self.outcomes()
         self.reminder()

@@ -248,8 +248,8 @@ class Messages(Trainings):
         page = told(desk.open(path))
         return all(text in page for text in texts)
 
-    def pauses(self) -> None:
-        """The quota of the day is spent: the channel pauses, staff see why, pause, lift and resume."""
+    def quota(self) -> None:
+        """The quota of the day is spent: the channel pauses by itself, and staff see why."""
         self.until(
             "  进展：各有结果，一条在等待",
             lambda: self.shows(self.county, self.sending, "1 待发送", "1 未能接收", "1 发送失败", "2 / 3"),
@@ -258,6 +258,9 @@ class Messages(Trainings):
             "市局：发送状态写明额度用完、何时恢复",
             self.shows(self.city, "/messages/sending", "45009", "额度", "自动恢复"),
         )
+
+    def pauses(self) -> None:
+        """Staff hold the campaign, let the channel go on, and then the campaign."""
         page = self.city.open("/messages/sending")
         found = re.search(r'/console(/messages/pauses/[0-9a-f-]+/lift)"', page.text)
         lift = found[1] if found else ""

@@ -62,7 +62,7 @@ class Walk:
         """Waits for what a background job does."""
         began = time.monotonic()
         while not holds() and time.monotonic() - began < seconds:
-            time.sleep(0.1)
+            time.sleep(min(1, 0.1 + (time.monotonic() - began) / 10))
         self.expect(title, holds(), f"（{time.monotonic() - began:.1f} 秒）")
 
     def call(self, method: str, path: str, body: Any = None, by: str | None = None, **options: Any) -> Any:
