@@ -167,6 +167,38 @@ def test_the_count_follows_the_conditions_and_saves_nothing(clerk: Desk, world: 
     assert latest(world, path).audience.get("industries") == []
 
 
+def test_clusters_and_expiring_certificates_narrow_it_and_are_told(
+    app: Flask, clerk: Desk, world: World
+) -> None:
+    path = begun(clerk)
+    _, [wanted, later, _] = build.owners(world, 3, clusters=["343-07"], industry_code="F5271")
+    soon = now().date() + timedelta(days=60)
+    with world.session() as session:
+        session.add_all([build.held(wanted, valid_until=soon), build.held(later)])
+    fields = {"name": "x", "by": "conditions", "who": "owners", "industries": "F5271"}
+    assert "3 家企业" in text_of(clerk.post(f"{path}/audience/count", **fields))
+    fields |= {"clusters": ["343-07", "343-01"]}
+    assert "3 家企业" in text_of(clerk.post(f"{path}/audience/count", **fields))
+    with queries(app) as plain:
+        clerk.post(f"{path}/audience/count", **fields)
+    fields |= {"expires_within": "60"}
+    with queries(app) as narrowed:
+        assert "1 家企业" in text_of(clerk.post(f"{path}/audience/count", **fields))
+    assert len(narrowed) == len(plain)
+    part = text_of(clerk.post(f"{path}/audience/count", **fields | {"expires_within": "0"}))
+    assert "应在 1 与 1095 之间" in part
+    assert clerk.post(f"{path}/audience", **fields).status_code == 303
+    page = clerk.get(f"{path}/audience").get_data(as_text=True)
+    assert 'value="343-07" checked' in page and 'value="343-02" checked' not in page
+    assert 'value="60"' in page
+    said = text_of(clerk.get(f"{path}/check"))
+    assert "产业集群（链） 工程机械、安全应急" in said and "认证证书 有效，60 天内到期" in said
+    with world.session() as session:
+        session.get(Campaign, UUID(path.split("/")[-1])).state = CampaignState.approving
+    said = text_of(clerk.get(path))
+    assert "工程机械、安全应急" in said and "有效，60 天内到期" in said
+
+
 def test_the_phone_shows_what_is_typed_and_where_it_is_cut(clerk: Desk, world: World) -> None:
     path, made = begun(clerk), build.template(world)
     long = {"templates.subscribe.fields.thing1": "质量管理体系内审员培训（第二期）补充报名通知，请尽快报名"}

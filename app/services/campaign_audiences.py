@@ -121,7 +121,7 @@ def checked(division_id: str, values: Mapping[str, Any]) -> Audience:
         except ValueError as reason:
             wrong["industries"] = [f"{text}：{reason}"]
     try:
-        clusters.checked(values.get("clusters") or ())
+        values["clusters"] = clusters.checked(values.get("clusters") or ())
     except DomainError as error:
         wrong |= error.fields
     since, until, training = (values.get(name) for name in ("since", "until", "training"))
