@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app import masks
 from app.notices import automatic
+from models.base import now
 from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.message_templates import Channel, MessageTemplate, TemplateState, TemplateUse
 from tests.builders import World
@@ -130,6 +131,28 @@ def test_sending_that_was_paused_is_resumed(world: World, city: Desk, county: De
     assert county.post(f"/console/messages/pauses/{pause.id}/lift").status_code == 403
     assert "已恢复发送" in text_of(city.follow(city.post(f"/console/messages/pauses/{pause.id}/lift")))
     assert "被停用的模板" not in text_of(city.get("/console/messages/sending"))
+
+
+def test_what_keeps_messages_back_stands_on_every_page_of_who_sends(
+    world: World, city: Desk, county: Desk
+) -> None:
+    with world.session() as session:
+        session.execute(delete(SendingPause))
+        over = SendingPause(channel=Channel.template, reason="当日额度已用完", errcode=45009, until=now())
+        pause = SendingPause(channel=Channel.subscribe, reason="接口地址未列入白名单", errcode=40164)
+        session.add_all([over, pause])
+    template = fresh_template(world, title="不见了的模板", state=TemplateState.gone)
+    fresh_template(world, title="没有用到的", state=TemplateState.gone)
+    auditor = desk(world, "auditor", "js.xz")
+    said = ("微信消息有 1 处暂停发送", "有 1 个正在使用的模板")
+    assert said[0] in text_of(city.get("/console/")) and said[1] not in text_of(city.get("/console/"))
+    route(world, "signup.confirmed", template)
+    for one, path in ((city, "/console/account"), (county, "/console/trainings")):
+        assert all(words in text_of(one.get(path)) for words in said)
+    assert not any(words in text_of(auditor.get("/console/")) for words in said)
+    city.post(f"/console/messages/pauses/{pause.id}/lift")
+    unroute(world)
+    assert not any(words in text_of(county.get("/console/")) for words in said)
 
 
 def test_what_became_of_automatic_notices_is_listed_and_settled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,12 +15,13 @@ from sqlalchemy import delete, select
 
 from app.access import SYSTEM, Actor, Grant
 from app.errors import DomainError
-from app.notices import KINDS
-from app.services import message_templates, notice_routes
+from app.notices import KINDS, automatic
+from app.services import message_templates, notice_routes, sending_alerts
 from app.services.message_templates import Synchronised
 from app.services.notice_routes import Filling
 from models.audit import AuditEvent
 from models.base import now, set_clock
+from models.campaigns import CampaignState
 from models.deliveries import Delivery, SendingPause
 from models.lifecycle import IllegalMove
 from models.message_templates import (
@@ -31,7 +33,10 @@ from models.message_templates import (
     TemplateType,
     TemplateUse,
 )
+from models.messages import Notice
+from models.people import StaffAccount
 from models.subscriptions import Subscription, SubscriptionAnswer
+from tests import campaign_builders as build
 from tests.builders import Person, World
 from tests.template_builders import fresh_template, unroute
 from tests.wechat_platform import Platform, ok, refuse
@@ -162,7 +167,7 @@ def test_a_template_that_changed_is_held_and_its_former_version_kept(
         found = message_templates.dossier(clerk, changed.id)
         assert [(one.version, one.content) for one in found.versions] == [(1, RESULT)]
         assert [use.kind for use in found.uses] == ["signup.confirmed"]
-        assert message_templates.held(clerk) == 1
+        assert sending_alerts.standing(clerk).held == 1
         # confirmed only with a mapping that fits
         with pytest.raises(DomainError, match="template_mapping_incomplete"):
             message_templates.confirm(clerk, changed.id)
@@ -173,7 +178,7 @@ def test_a_template_that_changed_is_held_and_its_former_version_kept(
         message_templates.confirm(clerk, changed.id)
         with pytest.raises(IllegalMove):
             message_templates.confirm(clerk, changed.id)
-        assert message_templates.held(clerk) == 0
+        assert sending_alerts.standing(clerk).held == 0
     assert held(world, "T1").state == TemplateState.active
 
 
@@ -201,6 +206,36 @@ def test_a_template_that_vanished_is_flagged_and_looked_at_when_it_returns(
     assert synchronise(app)[0] == Synchronised(Channel.subscribe, back=1)
     assert held(world, "T1").state == TemplateState.changed
     assert held(world, "T2").state == TemplateState.active
+
+
+def test_who_looks_after_templates_is_told_of_one_in_use_each_time_it_is_held(
+    app: Flask, world: World, shelf: Shelf
+) -> None:
+    at_desk, colleague = (world.staff("city_staff", "js.xz") for _ in range(2))
+    county, phone = world.staff(), world.person()
+    with world.session() as session:
+        account = {"division_id": "js.xz", "login_name": f"u{uuid.uuid4().hex[:20]}", "password_hash": "x"}
+        session.add(StaffAccount(user_id=at_desk.id, wechat_user_id=phone.id, **account))
+    shelf.holds([subscribe_row("T1"), subscribe_row("T2")])
+    synchronise(app)
+    build.campaign(
+        world, county, templates=build.by_template(held(world, "T1")), state=CampaignState.scheduled
+    )
+
+    def told(person: Person) -> list[str]:
+        wanted = select(Notice.body).where(Notice.user_id == person.id, Notice.kind == "template.held")
+        with world.session() as session:
+            return list(session.execute(wanted.order_by(Notice.id)).scalars())
+
+    for mine in ([], [], [subscribe_row("T1")], [], [subscribe_row("T2")]):
+        shelf.holds(mine)
+        synchronise(app)
+        later = now() + timedelta(hours=1)
+        set_clock(lambda at=later: at)  # type: ignore[misc]
+    states = ["平台上已不存在", "平台上已更改，待核对", "平台上已不存在"]
+    assert [re.search("）(.+?)，用它", body)[1] for body in told(phone)] == states  # type: ignore[index]
+    assert told(colleague) == told(phone) and told(at_desk) == told(county) == []
+    assert "报名结果通知" in told(phone)[0]
 
 
 def test_a_platform_that_does_not_answer_leaves_everything(app: Flask, world: World, shelf: Shelf) -> None:
@@ -258,7 +293,7 @@ def test_a_route_is_set_and_taken_away(app: Flask, world: World, clerk: Actor) -
         notice_routes.change(clerk, "signup.confirmed", [Channel.subscribe], True, fillings)
         assert [use.channel for use in notice_routes.get(clerk, "signup.confirmed").uses] == order[1:]
         everything = notice_routes.every(clerk)
-        assert [one.kind.name for one in everything] == list(KINDS)
+        assert [one.kind.name for one in everything] == list(automatic())
         notice_routes.change(clerk, "signup.confirmed", [], True, {})
         assert notice_routes.get(clerk, "signup.confirmed").uses == []
     with world.session() as session:

@@ -18,7 +18,7 @@ from app.access import NOBODY, Actor
 from app.console.navigation import items_for
 from app.errors import DomainError
 from app.limits import count_user
-from app.services import people, transfers
+from app.services import people, sending_alerts, transfers
 from app.workbooks.intake import MAX_FILE_BYTES
 from models.lifecycle import IllegalMove
 
@@ -232,4 +232,5 @@ def _surroundings() -> dict[str, Any]:
         "nav": items_for(actor),
         "under_way": transfers.under_way(actor.acting("people.staff")) if actor.may("people.staff") else 0,
         "may": may,
+        "sending_standing": lambda: sending_alerts.standing(actor),
     }
