@@ -98,6 +98,8 @@ VERBS: dict[str, str] = {
     "campaign.approved": "复核通过群发",
     "campaign.returned": "退回群发",
     "campaign.withdrawn": "撤回群发",
+    "campaign.advanced": "提前开始群发",
+    "campaign.held": "群发人数增多，转待复核",
     "campaign.started": "开始准备群发",
     "campaign.prepared": "群发收件人就绪",
     "campaign.paused": "暂停群发",

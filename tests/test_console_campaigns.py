@@ -314,6 +314,24 @@ def test_recipients_of_another_county_stay_out_of_reach(
     assert "已生成" not in text_of(other.follow(exported))
 
 
+def test_a_campaign_is_started_before_its_time(
+    clerk: Desk, world: World, run_jobs: Callable[[], None]
+) -> None:
+    _, enterprises = build.owners(world, 1)
+    campaign = build.campaign(world, clerk.person, **build.listed(enterprises))
+    path = f"/console/campaigns/{campaign.id}"
+    assert "立即开始" not in text_of(clerk.get(path))
+    clerk.post(f"{path}/submit", scheduled_at=f"{now() + timedelta(days=1):%Y-%m-%dT10:00}")
+    run_jobs()
+    assert latest(world, path).state == CampaignState.scheduled
+    assert "立即开始" in text_of(clerk.get(path))
+    assert "马上开始发送" in text_of(clerk.follow(clerk.post(f"{path}/start")))
+    run_jobs()
+    assert len(build.told(world, campaign.id)) == 1
+    assert latest(world, path).state == CampaignState.running
+    assert "不能改为" in text_of(clerk.follow(clerk.post(f"{path}/start")))
+
+
 def test_an_unknown_outcome_is_resolved_from_the_list(clerk: Desk, world: World) -> None:
     made = build.template(world)
     people, enterprises = build.owners(world, 2)

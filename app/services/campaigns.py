@@ -119,6 +119,12 @@ def preview(_actor: Actor, campaign_id: UUID, audience: Audience | None = None) 
     return campaign_audiences.preview(SYSTEM, campaign, audience or Audience.load(campaign.audience))
 
 
+@transaction(None)
+def count(_system: Actor, campaign: Campaign) -> int:
+    """Returns how many people would get a campaign now."""
+    return campaign_audiences.preview(SYSTEM, campaign, Audience.load(campaign.audience)).people
+
+
 @transaction("messages.send")
 def audience_typed(_actor: Actor, campaign_id: UUID, values: Mapping[str, Any]) -> Audience:
     """Returns the audience that is being typed in for a campaign.

@@ -132,7 +132,7 @@ def upgrade() -> None:
             nullable=False,
             comment="状态",
         ),
-        sa.Column("state_reason", sa.String(length=200), nullable=True, comment="退回或取消的原因"),
+        sa.Column("state_reason", sa.String(length=200), nullable=True, comment="退回、取消或又须复核的原因"),
         sa.Column("recipients", sa.Integer(), nullable=False, comment="收件人数"),
         sa.Column(
             "scheduled_at", sa.DateTime(timezone=True), nullable=True, comment="定时发送；空为复核后即发"
