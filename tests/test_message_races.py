@@ -12,9 +12,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.access import SYSTEM, Actor
-from app.services import dispatching, sending_hours, subscriptions
+from app.services import campaign_progress, dispatching, sending_hours, subscriptions
 from app.transactions import session
 from config.settings import settings
+from models.audit import AuditEvent
 from models.deliveries import Delivery, DeliveryState
 from models.message_templates import MessageTemplate
 from models.subscriptions import Subscription
@@ -137,3 +138,26 @@ def test_two_who_tell_of_one_tap_at_once_count_it_once(app: Flask, world: World)
     one = template(world)
     for _ in range(5):
         assert _two_tell(app, world, one) == [1] * 4
+
+
+# --- the end of a campaign
+
+
+def test_of_many_who_finish_a_campaign_at_once_one_does(
+    app: Flask, world: World, reachable: MessageTemplate
+) -> None:
+    made = campaign(world, people(world, 2, reachable, credits=0), reachable)
+    with app.app_context():
+        dispatching.dispatch(SYSTEM, 10)
+
+    def finish() -> bool:
+        with app.app_context():
+            return made.id in campaign_progress.finish(SYSTEM)
+
+    assert sum(at_once(finish, finish, finish, finish)) == 1
+    assert not finish()
+    found = select(func.count()).where(
+        AuditEvent.subject_id == str(made.id), AuditEvent.verb == "campaign.finished"
+    )
+    with world.session() as behind:
+        assert behind.execute(found).scalar_one() == 1

@@ -179,12 +179,20 @@ RECIPIENTS = Register(
 
 @transaction(None)
 def finish(_system: Actor) -> list[UUID]:
-    """Ends the running campaigns of which every recipient has an outcome; returns them."""
+    """Ends the running campaigns of which every recipient has an outcome; returns them.
+
+    Each is held before anything is looked at, so that one that is being retried ends before or after it.
+    One that somebody else holds is left to the next time.
+    """
+    running = select(Campaign.id).where(Campaign.state == CampaignState.running)
+    held = session().execute(running.with_for_update(key_share=True, skip_locked=True)).scalars().all()
+    if not held:
+        return []
     pending = exists().where(Notice.campaign_id == Campaign.id, Notice.dispatched_at.is_(None))
     open_ = exists().where(Delivery.campaign_id == Campaign.id, Delivery.state.in_(_UNDER_WAY))
     finished = (
         update(Campaign)
-        .where(Campaign.state == CampaignState.running, ~pending, ~open_)
+        .where(Campaign.id.in_(held), ~pending, ~open_)
         .values(state=CampaignState.done, finished_at=now())
         .returning(Campaign.id, Campaign.division_id, Campaign.recipients)
     )
