@@ -143,7 +143,10 @@ def main() -> int:
     """Writes the screenshots; returns 0."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
-        print("需要 Chromium（Debian/Ubuntu：apt-get install chromium chromium-l10n fonts-noto-cjk）", file=sys.stderr)
+        print(
+            "需要 Chromium（Debian/Ubuntu：apt-get install chromium chromium-l10n fonts-noto-cjk）",
+            file=sys.stderr,
+        )
         return 1
     EVERY.mkdir(parents=True, exist_ok=True)
     (IMAGES / "manual").mkdir(parents=True, exist_ok=True)
