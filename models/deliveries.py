@@ -44,6 +44,7 @@ class DeliveryState(State):
             cls.sending: (cls.sent, cls.waiting, cls.refused, cls.failed, cls.unknown, cls.delivered),
             cls.sent: (cls.delivered, cls.failed, cls.refused),
             cls.unknown: (cls.sent, cls.delivered, cls.refused, cls.failed, cls.waiting),
+            cls.refused: (cls.waiting,),
             cls.failed: (cls.waiting,),
         }
 

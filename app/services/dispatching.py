@@ -6,7 +6,7 @@ A notice without a way, by the route of its kind or the channels of its campaign
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +51,8 @@ from models.subscriptions import Follower, Subscription
 
 UNREACHABLE = "未订阅且未关注公众号"
 CALLED_OFF = "群发已取消"
+ANSWERED_WITHIN = timedelta(minutes=10)
+"""How long after a notice the person may still allow it to be sent: the popup may stand on the next page."""
 
 _ids: Any = any_(bindparam("ids", type_=ARRAY(Uuid)))
 _channels = values(column("channel", Text), name="channels").data([(one.value,) for one in Channel])
@@ -111,6 +113,43 @@ def by_next_channel(refused: Iterable[UUID], moment: datetime) -> None:
     made = session().execute(_deliveries_by_next(ids, moment)).scalars().all()
     if made:
         _SUPERSEDE(ids=ids, notices=list(made))
+
+
+_REACHED = Prepared(
+    update(Delivery)
+    .where(
+        Delivery.id
+        == select(Delivery.id)
+        .join(Notice, Notice.id == Delivery.notice_id)
+        .where(
+            Notice.user_id == bindparam("user", type_=Uuid),
+            Notice.created_at > bindparam("since", type_=DateTime(timezone=True)),
+            Notice.campaign_id.is_(None),
+            Delivery.template_id == bindparam("template", type_=Uuid),
+            Delivery.state == DeliveryState.refused,
+            Delivery.attempts == 0,
+            Delivery.superseded.is_(False),
+        )
+        .order_by(Notice.id.desc())
+        .limit(1)
+        .scalar_subquery(),
+        Delivery.state == DeliveryState.refused,
+    )
+    .values(
+        state=DeliveryState.waiting,
+        reason=null(),
+        settled_at=null(),
+        due_at=bindparam("at", type_=DateTime(timezone=True)),
+    )
+)
+
+
+def reached(user_id: UUID, template_id: UUID, moment: datetime) -> None:
+    """Lets the latest automatic notice go out that was just refused for want of what was given now.
+
+    Runs in the act that is under way.
+    """
+    _REACHED(user=user_id, template=template_id, since=moment - ANSWERED_WITHIN, at=moment)
 
 
 def _ways(*condition: ColumnElement[bool]) -> Any:

@@ -16,6 +16,7 @@ from sqlalchemy import and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.access import SYSTEM, Actor
+from app.services import dispatching
 from app.transactions import session, transaction
 from models.base import new_id, now
 from models.message_templates import (
@@ -236,6 +237,7 @@ def _allow(key: Mapping[str, UUID], kind: TemplateType, at: datetime) -> None:
     if session().execute(revoked.limit(1)).first() is None:
         worth = {"lasting": True} if kind == TemplateType.lasting else {"credits": Subscription.credits + 1}
         session().execute(update(Subscription).where(*_of(Subscription, key)).values(**worth))
+        dispatching.reached(key["user_id"], key["template_id"], now())
 
 
 def _revoke(key: Mapping[str, UUID], at: datetime) -> None:
