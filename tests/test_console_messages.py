@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
-from app import masks
+from app import masks, outbox
+from app.access import SYSTEM
 from app.notices import automatic
+from app.transactions import begin
 from models.base import now
 from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.message_templates import Channel, MessageTemplate, TemplateState, TemplateUse
@@ -107,6 +110,47 @@ def test_a_route_is_changed_with_what_is_proposed(world: World, city: Desk, coun
     # and away again
     city.post(f"{ROUTE}/change", first="subscribe")
     assert "仅小程序站内消息" in text_of(city.get(ROUTE))
+
+
+def only_of_platform(world: World, city: Desk) -> None:
+    """What the platform has is in use, and nothing that other tests made."""
+    with world.session() as session:
+        session.execute(update(MessageTemplate).values(state=TemplateState.gone))
+    city.post("/console/messages/templates/synchronise")
+    with world.session() as session:
+        came_back = MessageTemplate.state == TemplateState.changed
+        session.execute(update(MessageTemplate).where(came_back).values(state=TemplateState.active))
+
+
+def test_routes_are_set_by_the_templates_that_suit(world: World, city: Desk, county: Desk) -> None:
+    page, button = "/console/messages/routes", "按模板自动设置"
+    assert button in text_of(city.get(page)) and button not in text_of(county.get(page))
+    assert county.post(f"{page}/set-up").status_code == 403
+    city.post(f"{ROUTE}/change", first="subscribe")  # staff want it in the inbox alone
+    only_of_platform(world, city)
+    fresh_template(world, title="报名结果通知")
+    said = text_of(city.follow(city.post(f"{page}/set-up")))
+    assert "类通知选用模板：" in said and "报名未通过" in said
+    assert "仅小程序站内消息" in text_of(city.get(ROUTE))
+    assert "没有再能自动设置的通知" in text_of(city.follow(city.post(f"{page}/set-up")))
+
+
+def test_sending_is_set_up_by_what_the_platform_has(
+    app: Flask, world: World, city: Desk, run_jobs: Callable[[], None]
+) -> None:
+    only_of_platform(world, city)
+    with app.app_context(), begin(SYSTEM):
+        outbox.defer("messages.set_up")
+    run_jobs()
+    listed = text_of(city.get("/console/messages/routes"))
+    for kind, title in (
+        ("报名已通过", "报名结果通知；报名结果通知"),
+        ("候补名额待确认", "候补成功通知；候补成功通知"),
+        ("培训提醒", "培训开始提醒；课程开课提醒"),
+        ("培训时间地点有变", "课程变更通知"),
+        ("培训取消", "活动取消通知；活动取消通知"),
+    ):
+        assert re.search(f"{kind} (小程序订阅消息 → 公众号模板消息|小程序订阅消息) {title}", listed), kind
 
 
 def test_the_phone_is_drawn_while_one_types(world: World, city: Desk) -> None:

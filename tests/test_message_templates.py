@@ -297,8 +297,10 @@ def test_a_route_is_set_and_taken_away(app: Flask, world: World, clerk: Actor) -
         notice_routes.change(clerk, "signup.confirmed", [], True, {})
         assert notice_routes.get(clerk, "signup.confirmed").uses == []
     with world.session() as session:
-        for model in (NoticeRoute, TemplateUse):
-            assert session.execute(select(model).where(model.kind == "signup.confirmed")).first() is None
+        assert session.get(NoticeRoute, "signup.confirmed").channels == []  # decided, and for the inbox alone
+        assert (
+            session.execute(select(TemplateUse).where(TemplateUse.kind == "signup.confirmed")).first() is None
+        )
 
 
 @pytest.mark.parametrize(
@@ -356,6 +358,55 @@ def test_what_fills_a_template_is_proposed_by_its_labels(app: Flask, world: Worl
     assert tried.fields["thing1"] == "改过的" and tried.fields["phrase2"] == "{state}"
 
 
+def test_a_template_is_suggested_that_cannot_say_the_opposite(world: World) -> None:
+    when_and_where = "课程名称:{{thing1.DATA}}\n时间:{{time2.DATA}}\n地点:{{thing3.DATA}}\n"
+    reminder = fresh_template(world, title="培训开始提醒", content=when_and_where)
+    moved = fresh_template(world, title="课程变更通知", content=when_and_where)
+    success = fresh_template(world, title="报名成功通知", content=when_and_where)
+    result = fresh_template(world, title="报名结果通知")
+    waiting = fresh_template(
+        world, title="候补成功通知", content=when_and_where + "截止时间:{{time4.DATA}}\n"
+    )
+    shelf = [success, reminder, moved, result, waiting]
+    suits = {
+        "training.reminder": reminder,
+        "training.changed": moved,
+        "training.cancelled": None,
+        "signup.confirmed": result,
+        "signup.refused": result,
+        "signup.offered": waiting,
+        "certificate.ready": None,
+        "training.trainer_assigned": None,
+    }
+    assert {name: notice_routes.suggest(KINDS[name], shelf) for name in suits} == suits
+
+
+def test_routes_are_set_up_where_nobody_has_decided(
+    app: Flask, world: World, shelf: Shelf, clerk: Actor
+) -> None:
+    content = "活动名称:{{thing1.DATA}}\n报名结果:{{phrase2.DATA}}\n活动时间:{{time3.DATA}}\n"
+    official = {"template_id": "O1", "title": "报名结果通知", "content": content, "example": ""}
+    shelf.holds([subscribe_row("T1", content), subscribe_row("T2", title="培训开始提醒")], [official])
+    synchronise(app)
+    chosen = Filling(held(world, "T1").id, {"thing1": "改过的", "phrase2": "{state}", "time3": "{time}"})
+    with app.app_context():
+        notice_routes.change(clerk, "signup.returned", [], True, {})
+        notice_routes.change(clerk, "signup.refused", [Channel.subscribe], False, {Channel.subscribe: chosen})
+        made = [kind.name for kind in notice_routes.set_up(clerk)]
+        assert "signup.confirmed" in made and not {"signup.returned", "signup.refused"} & set(made)
+        assert notice_routes.set_up(clerk) == []
+        route = notice_routes.get(clerk, "signup.confirmed")
+        assert [(use.channel, use.fields) for use in route.uses] == [
+            (channel, {"thing1": "{training}", "phrase2": "{state}", "time3": "{time}"})
+            for channel in Channel
+        ]
+        assert notice_routes.get(clerk, "signup.returned").uses == []
+        assert notice_routes.get(clerk, "signup.refused").uses[0].fields["thing1"] == "改过的"
+        assert notice_routes.get(clerk, "training.reminder").uses == []  # its fields ask for what is not told
+        notice_routes.change(clerk, "signup.confirmed", [], True, {})
+        assert notice_routes.set_up(clerk) == []
+
+
 def test_county_staff_read_and_do_not_change(app: Flask, world: World) -> None:
     person: Person = world.staff()
     county = Actor(person.id, (Grant("county_staff", "division", "js.xz.fengxian"),))
@@ -365,6 +416,7 @@ def test_county_staff_read_and_do_not_change(app: Flask, world: World) -> None:
             lambda: message_templates.synchronise(county),
             lambda: message_templates.confirm(county, uuid.uuid4()),
             lambda: notice_routes.change(county, "signup.returned", [], True, {}),
+            lambda: notice_routes.set_up(county),
         ):
             with pytest.raises(DomainError, match="permission_denied"):
                 act()

@@ -85,7 +85,7 @@ def upgrade() -> None:
     op.create_table(
         "notice_routes",
         sa.Column("kind", sa.Text(), nullable=False, comment="消息类别"),
-        sa.Column("channels", sa.ARRAY(sa.Text()), nullable=False, comment="渠道，按先后"),
+        sa.Column("channels", sa.ARRAY(sa.Text()), nullable=False, comment="渠道，按先后；空为仅站内"),
         sa.Column("next_when_refused", sa.Boolean(), nullable=False, comment="未被接收时是否改用下一渠道"),
         sa.Column(
             "updated_at",
