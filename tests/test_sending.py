@@ -138,33 +138,40 @@ def test_dispatch_takes_as_many_statements_for_many_as_for_one(app: Flask, world
     assert counts[0] == counts[1] <= 4
 
 
+def accept(world: World, person: UUID, one: MessageTemplate, nonce: str) -> list[DeliveryState]:
+    """The person allows a message by the template; returns the states of all theirs."""
+    with world.app.app_context():
+        subscriptions.report(Actor(person), {one.platform_id: "accept"}, nonce)
+    return [row.state for row in of_people(world, [person])]
+
+
 def test_what_the_person_allows_a_moment_later_goes_out_after_all(world: World) -> None:
     one = template(world)
     route(world, one)
     [person] = people(world, 1, one, credits=0)
-    start = now()
-    set_clock(lambda: start - timedelta(minutes=11))
-    for _ in range(3):
-        notices(world, [person])
+    notices(world, [person])
+    notices(world, [person])
     dispatch(world)
-    set_clock(lambda: start)
-    with world.session() as session:
-        old = select(Notice.id).where(Notice.user_id == person).order_by(Notice.id).limit(1).scalar_subquery()
-        session.execute(
-            update(Notice).where(Notice.id == old).values(created_at=start - timedelta(minutes=11))
-        )
     assert ready(world) == []
-
-    def accept(nonce: str) -> list[DeliveryState]:
-        with world.app.app_context():
-            subscriptions.report(Actor(person), {one.platform_id: "accept"}, nonce)
-        return [row.state for row in of_people(world, [person])]
-
-    refused, waiting = DeliveryState.refused, DeliveryState.waiting
-    assert accept("popup-0001") == [refused, refused, waiting]  # one credit, one message: the latest
-    assert accept("popup-0002") == [refused, waiting, waiting]
-    assert accept("popup-0003") == [refused, waiting, waiting]  # the first is too old
+    for nonce in ("popup-0001", "popup-0002"):  # what is allowed beyond the latest is for what comes
+        assert accept(world, person, one, nonce) == [DeliveryState.refused, DeliveryState.waiting]
     assert len(ready(world)) == 1
+
+
+def test_what_is_allowed_later_still_or_was_refused_by_the_platform_stays_so(world: World) -> None:
+    one = template(world)
+    route(world, one)
+    [late] = people(world, 1, one, credits=0)
+    notices(world, [late])
+    dispatch(world)
+    long_ago = now() - timedelta(minutes=11)
+    with world.session() as session:
+        session.execute(update(Notice).where(Notice.user_id == late).values(created_at=long_ago))
+    assert accept(world, late, one, "popup-0001") == [DeliveryState.refused]
+    [person] = people(world, 1, one)
+    [message] = sent(world, [person])
+    record(world, [message], answer(message, 43101))
+    assert accept(world, person, one, "popup-0002") == [DeliveryState.refused]
 
 
 def test_campaigns_go_by_their_own_channels_and_wait_while_paused(world: World) -> None:

@@ -126,14 +126,13 @@ _REACHED = Prepared(
             Notice.created_at > bindparam("since", type_=DateTime(timezone=True)),
             Notice.campaign_id.is_(None),
             Delivery.template_id == bindparam("template", type_=Uuid),
-            Delivery.state == DeliveryState.refused,
-            Delivery.attempts == 0,
-            Delivery.superseded.is_(False),
         )
         .order_by(Notice.id.desc())
         .limit(1)
         .scalar_subquery(),
         Delivery.state == DeliveryState.refused,
+        Delivery.attempts == 0,
+        Delivery.superseded.is_(False),
     )
     .values(
         state=DeliveryState.waiting,
@@ -145,7 +144,7 @@ _REACHED = Prepared(
 
 
 def reached(user_id: UUID, template_id: UUID, moment: datetime) -> None:
-    """Lets the latest automatic notice go out that was just refused for want of what was given now.
+    """Lets the latest automatic notice go out if it was just refused for want of what was given now.
 
     Runs in the act that is under way.
     """
