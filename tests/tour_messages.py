@@ -112,7 +112,7 @@ class Messages(Trainings):
 
     def reachable(self) -> None:
         """One takes subscribe messages, another follows the Official Account, a third neither."""
-        for _ in range(2):
+        for _ in range(3):  # the first training, the second, and the campaign
             self.accept("王厂长", self.owner_person, self.owner)
         self.sim(f"people/{self.rival_person['id']}/follow")
         self.expect("赵经理：关注公众号", True)
