@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from playwright.sync_api import Page, expect
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.access import SYSTEM
 from app.services import message_templates
+from models.deliveries import SendingPause
 from models.enterprises import EnterpriseState
 from models.message_templates import MessageTemplate
 from models.people import User
@@ -29,8 +30,10 @@ SOON = "Zr2dVn8WqLk5TgYc0MbXh7JsPu4EoI9aF1wRx6CtD3Q"
 
 @pytest.fixture
 def clean(world: World) -> Iterator[None]:
-    """Every kind of notice is in the inbox alone, before and after."""
+    """Every kind of notice is in the inbox alone, before and after; and nothing is paused."""
     unroute(world)
+    with world.session() as session:
+        session.execute(delete(SendingPause))
     yield
     unroute(world)
 
