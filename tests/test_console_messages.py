@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -14,6 +15,7 @@ from app.access import SYSTEM
 from app.notices import automatic
 from app.transactions import begin
 from models.base import now
+from models.campaigns import Campaign, CampaignState
 from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.message_templates import Channel, MessageTemplate, TemplateState, TemplateUse
 from tests.builders import World
@@ -33,8 +35,14 @@ def app(app_with_platform: Flask) -> Flask:
 
 @pytest.fixture
 def city(world: World) -> Iterator[Desk]:
-    """A desk of the city, and every kind of notice in the inbox alone."""
+    """A desk of the city; every kind of notice is in the inbox alone, and every campaign is over.
+
+    Nothing was synchronised in the future, as tests with clocks of their own have it.
+    """
     unroute(world)
+    with world.session() as session:
+        session.execute(update(Campaign).values(state=CampaignState.done))
+        session.execute(update(MessageTemplate).values(synced_at=now() - timedelta(days=1)))
     yield desk(world, "city_staff", "js.xz")
     unroute(world)
 
@@ -49,8 +57,8 @@ def test_templates_are_synchronised_and_looked_at(
 ) -> None:
     said = text_of(city.follow(city.post("/console/messages/templates/synchronise")))
     assert "小程序订阅消息已同步" in said and "公众号模板消息已同步" in said
-    listed = text_of(county.get("/console/messages/templates", size=200))
-    assert "培训开始提醒" in listed and "立即同步" not in listed
+    listed = text_of(county.get("/console/messages/templates", title="培训开始提醒"))
+    assert "培训开始提醒 小程序订阅消息" in listed and "立即同步" not in listed
     assert county.post("/console/messages/templates/synchronise").status_code == 403
     platform.fails("/wxaapi/newtmpl/gettemplate", "errcode", value=48001)
     said = text_of(city.follow(city.post("/console/messages/templates/synchronise")))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Page, expect
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from app.access import SYSTEM
 from app.services import message_templates
+from models.base import now
 from models.deliveries import SendingPause
 from models.enterprises import EnterpriseState
 from models.message_templates import MessageTemplate
@@ -30,10 +32,11 @@ SOON = "Zr2dVn8WqLk5TgYc0MbXh7JsPu4EoI9aF1wRx6CtD3Q"
 
 @pytest.fixture
 def clean(world: World) -> Iterator[None]:
-    """Every kind of notice is in the inbox alone, before and after; and nothing is paused."""
+    """Every kind of notice is in the inbox alone, before and after; nothing is paused, nor of the future."""
     unroute(world)
     with world.session() as session:
         session.execute(delete(SendingPause))
+        session.execute(update(MessageTemplate).values(synced_at=now() - timedelta(days=1)))
     yield
     unroute(world)
 
