@@ -81,6 +81,7 @@ PERMISSIONS: dict[str, Permission] = {
     "enterprises.own": Permission(frozenset({"owner"})),
     "enterprises.review": Permission(BUREAU, for_staff=True),
     "enterprises.desk": Permission(BUREAU | {"branch_staff"}, for_staff=True),
+    "held_certificates.write": Permission(MEMBERS | BUREAU),
     "trainings.read": Permission(frozenset({PERSON, "trainer"}) | BUREAU),
     "trainings.desk": Permission(DESK),
     "trainings.manage": Permission(BUREAU, for_staff=True),

@@ -122,6 +122,8 @@ ERRORS: dict[str, tuple[int, str]] = {
     "industry_unknown": (422, "行业代码不在国民经济行业分类（GB/T 4754-2017）中"),
     "size_figures_missing": (422, "划型还需要填写：{missing}"),
     "division_unknown": (422, "所属辖区不存在"),
+    "cluster_unknown": (422, "产业集群（链）不存在"),
+    "held_certificate_exists": (409, "该证书编号已登记，请在原记录上修改"),
     "enterprise_not_eligible": (409, "企业当前状态为“{state}”，不能进行此项操作"),
     "enterprise_merged": (409, "该企业已并入“{name}”（{credit_code}），请改用后者办理"),
     "merge_with_itself": (422, "不能与自身合并，请选择另一家企业"),
@@ -159,6 +161,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "trainer_unknown": (404, "没有找到已绑定该手机号的用户"),
     # campaigns
     "campaign_not_yours": (409, "只有发起人可以修改、提交这次群发"),
+    "campaign_not_draft": (409, "这次群发现为“{state}”，只有草稿可以修改"),
     "campaign_own": (409, "须由另一位工作人员复核，不能复核自己发起的群发"),
     "campaign_empty": (409, "受众中没有人，请调整受众"),
     "campaign_incomplete": (422, "内容还不完整，请按提示补充"),
@@ -192,7 +195,6 @@ ERRORS: dict[str, tuple[int, str]] = {
     "case_training_ahead": (409, "培训尚未开始，不能登记到场"),
     "attendees_too_many": (422, "每次培训至多 {limit} 人"),
     "attendee_attended": (409, "已登记到场，不能删除；如登记有误，请先改为未到"),
-    "expert_not_of_agency": (422, "不是本机构的专家"),
     "officer_elsewhere": (422, "不是企业所在县局的人员"),
     "visit_confirmed": (409, "走访已经县局人员确认，不能修改"),
     "visit_not_yours": (409, "走访登记的是另一位县局人员，须由其本人确认"),
@@ -206,7 +208,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "evidence_not_own": (409, "只能删除自己上传的材料"),
     "evidence_too_many": (409, "每个项目至多 {most} 份材料，请先删除不需要的"),
     # bookings
-    "expert_not_of_agency": (422, "该专家不属于所选机构"),
+    "expert_not_of_agency": (422, "不是该机构的专家"),
     "slot_past": (409, "该时段已过，请选择今后的时段"),
     "slot_not_offered": (409, "该时段不可预约，请刷新后重新选择"),
     "slot_too_soon": (409, "该专家须至少提前 {hours} 小时预约，请选择更晚的时段"),

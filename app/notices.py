@@ -54,6 +54,11 @@ def kind(name: str, label: str, variables: Mapping[str, str], page: str = "", tr
     return made
 
 
+def automatic() -> dict[str, NoticeKind]:
+    """Returns the kinds that the program leaves by itself, by name; what staff write is not among them."""
+    return {name: kind for name, kind in KINDS.items() if name.split(".")[0] != "campaign"}
+
+
 def to_json(name: str, facts: Mapping[str, str]) -> str:
     """Returns the facts of a notice as they are stored.
 
@@ -155,4 +160,5 @@ kind("membership.joined", "新成员加入", _ENTERPRISE, _ENTERPRISE_PAGE)
 kind("membership.left", "成员退出", _ENTERPRISE, _ENTERPRISE_PAGE)
 kind("membership.removed", "被移出企业", _ENTERPRISE)
 kind("membership.owner", "成为企业负责人", _ENTERPRISE, _ENTERPRISE_PAGE)
+kind("template.held", "消息模板须处理", {"template": "模板", "state": "状态"})
 kind("sending.paused", "微信消息暂停发送", {"channel": "渠道", **_REASON})

@@ -8,8 +8,10 @@ that what is taken out is exactly what is shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, bindparam, func, select
@@ -37,7 +39,7 @@ class Filter:
     Args:
         kind: how it is asked for: text, choice, date or division.
         read: the bound value of what was typed; raises ValueError with the Chinese reason.
-        choices: value and label, for a choice.
+        choices: value and label, for a choice; or what returns them where they are data.
     """
 
     name: str
@@ -45,7 +47,7 @@ class Filter:
     condition: ColumnElement[bool]
     read: Callable[[str], Any]
     kind: str = "text"
-    choices: Choices = ()
+    choices: Choices | Callable[[], Choices] = ()
     hint: str = ""
 
 
@@ -72,6 +74,17 @@ def choice(name: str, label: str, column: Any, kind: type[Labelled]) -> Filter:
     return Filter(
         name, label, column == bindparam(name), read, "choice", [(one.value, one.label) for one in kind]
     )
+
+
+def named(name: str, label: str, column: Any, choices: Mapping[str, str]) -> Filter:
+    """Rows with one of the values that have a name: value → label."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError("没有这个选项")
+        return text
+
+    return Filter(name, label, column == bindparam(name), read, "choice", list(choices.items()))
 
 
 def division(name: str, label: str, column: Any) -> Filter:
@@ -150,6 +163,8 @@ class Register:
             rows of a page or chunk at once, so that it may look things up for them together.
         of: how the parameters of the statement are read from text, such as {"training": UUID}.
         more: columns that depend on those parameters, such as one for each session of a training.
+        within: for rows that belong to the people they tell of: raises DomainError unless what the
+            parameters name is in the actor's reach; with it, all rows are.
     """
 
     def __init__(
@@ -167,11 +182,13 @@ class Register:
         show: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] | None = None,
         of: Mapping[str, Callable[[str], Any]] | None = None,
         more: Callable[..., Sequence[Column]] | None = None,
+        within: Callable[..., Any] | None = None,
     ) -> None:
         self.name, self.title, self.permission, self.columns = name, title, permission, tuple(columns)
         self.filters = tuple(filters)
         self.sorts, self.default, self.of = dict(sorts), default, dict(of or {})
         self._statement, self._key, self._show, self._more = statement, key, show, more
+        self._within = within
         self._prepared: dict[Any, Prepared] = {}
         _registers[name] = self
 
@@ -185,7 +202,7 @@ class Register:
         sort = sort if sort.removeprefix("-") in self.sorts else self.default
         size = _number(asked.get("size"), PAGE_SIZES[1])
         size = size if size in PAGE_SIZES else PAGE_SIZES[1]
-        with begin(actor.acting(self.permission)):
+        with begin(actor.acting(self.permission)), self._reached(**of):
             values, typed, problems = self._read(asked)
             count = self._counting(frozenset(values)).first(**values, **of, most=COUNTED + 1)[0]
             total = min(count, COUNTED)
@@ -202,14 +219,22 @@ class Register:
         sort = asked.get("sort", "")
         sort = sort if sort.removeprefix("-") in self.sorts else self.default
         values, _, _ = self._read(asked)
-        total = self._counting(frozenset(values)).first(**values, **of, most=None)[0]
         listing = self._listing(frozenset(values), sort)
+        with self._reached(**of):
+            total = self._counting(frozenset(values)).first(**values, **of, most=None)[0]
+            chunks = listing.chunks(500, **values, **of, limit=None, offset=0)
+            first = next(chunks, [])  # runs the statement
+        return total, (row for chunk in chain([first], chunks) for row in self.shown(chunk))
 
-        def stream() -> Iterator[dict[str, Any]]:
-            for chunk in listing.chunks(500, **values, **of, limit=None, offset=0):
-                yield from self.shown(chunk)
-
-        return total, stream()
+    @contextmanager
+    def _reached(self, **of: Any) -> Iterator[None]:
+        """Runs the block as whoever reaches the rows."""
+        if self._within is None:
+            yield
+        else:
+            self._within(**of)
+            with begin(SYSTEM):
+                yield
 
     def columns_of(self, **of: Any) -> tuple[Column, ...]:
         """Returns the columns of one of its lists, in the act that is under way."""

@@ -165,7 +165,7 @@ def _memory(program: Server, floor: Server) -> Row:
 
 _COLUMNS = [
     *("ours", "floor", "ratio", "goal", "p50_ms", "p99_ms", "floor_p50_ms", "floor_p99_ms"),
-    *("cpu_ms", "floor_cpu_ms", "statements"),
+    *("cpu_ms", "floor_cpu_ms", "statements", "peak_mib"),
 ]
 
 

@@ -35,23 +35,6 @@ LIMITS = {
 }
 
 
-class Scheme(Labelled):
-    """认证领域: what an agency certifies, and what an enterprise may aim at."""
-
-    qms = "qms", "质量管理体系"
-    ems = "ems", "环境管理体系"
-    ohsms = "ohsms", "职业健康安全管理体系"
-    enms = "enms", "能源管理体系"
-    fsms = "fsms", "食品安全管理体系"
-    haccp = "haccp", "危害分析与关键控制点（HACCP）"
-    isms = "isms", "信息安全管理体系"
-    product = "product", "产品认证"
-    premium = "premium", "高端品质认证"
-    three_same = "three_same", "“三同”认证"
-    green = "green", "绿色低碳认证"
-    service = "service", "服务认证"
-
-
 class SelectionReason(Labelled):
     """Why a county chose an agency: the grounds that notice 二（二）3 names, and the county's own."""
 
@@ -77,7 +60,9 @@ class Agency(Base, kw_only=True):
     profile: Mapped[str] = text(2000, "简介", default="")
     telephone: Mapped[str | None] = text(32, "对外联系电话", default=None)
     address: Mapped[str | None] = text(200, "地址", default=None)
-    schemes: Mapped[list[str]] = mapped_column(ARRAY(Text), comment="认证领域", default_factory=list)
+    schemes: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), comment="认证领域，认证类别的编号", default_factory=list
+    )
     counties: Mapped[list[str]] = mapped_column(ARRAY(Text), comment="服务的县（市）区", default_factory=list)
     capacity: Mapped[int] = mapped_column(comment="同时承接的帮扶项目数", default=10)
     under_way: Mapped[int] = mapped_column(comment="已承接、未办结的帮扶项目数", default=0)

@@ -53,7 +53,7 @@ class CampaignState(State):
         return {
             cls.draft: (cls.approving, cls.scheduled, cls.cancelled),
             cls.approving: (cls.draft, cls.scheduled, cls.cancelled),
-            cls.scheduled: (cls.preparing, cls.draft, cls.cancelled),
+            cls.scheduled: (cls.preparing, cls.approving, cls.draft, cls.cancelled),
             cls.preparing: (cls.running, cls.paused, cls.cancelled),
             cls.running: (cls.paused, cls.done, cls.cancelled),
             cls.paused: (cls.running, cls.preparing, cls.cancelled),
@@ -88,7 +88,7 @@ class Campaign(Base, kw_only=True):
         ARRAY(Text), comment="上传的名单；空为按条件", default_factory=list
     )
     state: Mapped[CampaignState] = choice(CampaignState, "状态", default=CampaignState.draft)
-    state_reason: Mapped[str | None] = text(200, "退回或取消的原因", default=None)
+    state_reason: Mapped[str | None] = text(200, "退回、取消或又须复核的原因", default=None)
     recipients: Mapped[int] = mapped_column(comment="收件人数", default=0)
     scheduled_at: Mapped[datetime | None] = mapped_column(comment="定时发送；空为复核后即发", default=None)
     created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))

@@ -149,7 +149,9 @@ class Case(Base, kw_only=True):
     year: Mapped[int] = mapped_column(comment="提升行动年度")
     need: Mapped[str] = text(2000, "需求说明")
     wanted: Mapped[list[str]] = mapped_column(ARRAY(Text), comment="希望提升的方面")
-    scheme: Mapped[str | None] = text(32, "意向认证领域", default=None)
+    scheme: Mapped[str | None] = mapped_column(
+        ForeignKey("schemes.code"), comment="意向认证类别", default=None
+    )
     contact_name: Mapped[str] = personal("cases.contact_name", "联系人")
     contact_phone: Mapped[str] = personal("cases.contact_phone", "联系电话")
     created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))

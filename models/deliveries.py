@@ -44,6 +44,7 @@ class DeliveryState(State):
             cls.sending: (cls.sent, cls.waiting, cls.refused, cls.failed, cls.unknown, cls.delivered),
             cls.sent: (cls.delivered, cls.failed, cls.refused),
             cls.unknown: (cls.sent, cls.delivered, cls.refused, cls.failed, cls.waiting),
+            cls.refused: (cls.waiting,),
             cls.failed: (cls.waiting,),
         }
 
@@ -79,6 +80,7 @@ class Delivery(Base, kw_only=True):
         ),
         Index("ix_deliveries_busy", "user_id", postgresql_where=sql("state IN ('claimed', 'sending')")),
         Index("ix_deliveries_campaign", "campaign_id", "state", "id"),
+        Index("ix_deliveries_kind", "kind", "id", postgresql_where=sql("campaign_id IS NULL")),
         Index(
             "ix_deliveries_message", "channel", "message_id", postgresql_where=sql("message_id IS NOT NULL")
         ),
@@ -88,6 +90,7 @@ class Delivery(Base, kw_only=True):
     id: Mapped[UUID] = key()
     notice_id: Mapped[UUID] = mapped_column(ForeignKey("notices.id"))
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[str] = text(48, "消息类别")
     channel: Mapped[Channel] = choice(Channel, "渠道")
     template_id: Mapped[UUID] = mapped_column(ForeignKey("message_templates.id"))
     campaign_id: Mapped[UUID | None] = mapped_column(ForeignKey("campaigns.id"), default=None)
@@ -96,6 +99,7 @@ class Delivery(Base, kw_only=True):
     superseded: Mapped[bool] = mapped_column(comment="未被接收后已改用下一渠道", default=False)
     due_at: Mapped[datetime] = mapped_column(comment="不早于此时发送")
     attempts: Mapped[int] = mapped_column(comment="已尝试次数", default=0)
+    anew: Mapped[int] = mapped_column(comment="由工作人员重发的次数", default=0)
     first_tried_at: Mapped[datetime | None] = mapped_column(comment="首次尝试", default=None)
     worker: Mapped[str | None] = text(64, "领取者", default=None)
     lease_until: Mapped[datetime | None] = mapped_column(comment="领取至", default=None)

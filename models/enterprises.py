@@ -6,7 +6,17 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, func
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -19,6 +29,9 @@ from models.size_class import SizeClass
 MAX_HEADCOUNT = 10_000_000
 MAX_YUAN = 10**15
 """Beyond these a figure is a slip of the pen; both are exact in a JSON number."""
+
+MAX_CLUSTERS = 20
+"""As many tags as one enterprise may have: more say nothing of it."""
 
 
 class EnterpriseState(State):
@@ -51,6 +64,9 @@ class Enterprise(Base, kw_only=True):
         # The migration makes the function; what a name holds is found by the pairs of its characters.
         Index("ix_enterprises_name_bigrams", sql("bigrams(name)"), postgresql_using="gin"),
         CheckConstraint("(state = 'merged') = (merged_into IS NOT NULL)", name="merged_into"),
+        Index("ix_enterprises_clusters", "clusters", postgresql_using="gin"),
+        # So that what belongs to an enterprise can have its division, and follow it to another.
+        UniqueConstraint("id", "division_id"),
     )
 
     id: Mapped[UUID] = key()
@@ -60,6 +76,10 @@ class Enterprise(Base, kw_only=True):
     division_id: Mapped[str] = mapped_column(ForeignKey("divisions.id"), comment="所属辖区，由用户选择")
     # No foreign key: enterprises give four digits, the reference data need not go below 大类.
     industry_code: Mapped[str] = text(5, "行业代码（GB/T 4754-2017），门类字母加 2–4 位数字")
+    # No foreign keys: an array has none; a code, once loaded, stays.
+    clusters: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), comment="产业集群（链）的编号", server_default="{}", default_factory=list
+    )
     headcount: Mapped[int | None] = mapped_column(comment="从业人员，人", default=None)
     revenue: Mapped[int | None] = mapped_column(BigInteger, comment="营业收入，元", default=None)
     assets: Mapped[int | None] = mapped_column(BigInteger, comment="资产总额，元", default=None)

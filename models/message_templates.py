@@ -79,13 +79,16 @@ class MessageTemplateVersion(Base, kw_only=True):
 
 
 class NoticeRoute(Base, kw_only=True):
-    """By which channels a kind of notice goes out, and in which order; without a row, by the inbox alone."""
+    """By which channels a kind of notice goes out, and in which order; none: decided for the inbox alone.
+
+    Without a row nobody has decided, and it goes to the inbox as well.
+    """
 
     __tablename__ = "notice_routes"
     __scope__: ClassVar = None
 
     kind: Mapped[str] = mapped_column(primary_key=True, comment="消息类别")
-    channels: Mapped[list[str]] = mapped_column(ARRAY(Text), comment="渠道，按先后")
+    channels: Mapped[list[str]] = mapped_column(ARRAY(Text), comment="渠道，按先后；空为仅站内")
     next_when_refused: Mapped[bool] = mapped_column(comment="未被接收时是否改用下一渠道", default=True)
     updated_at: Mapped[datetime] = made_at()
 

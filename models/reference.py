@@ -1,4 +1,4 @@
-"""Reference data that an administrator loads and edits: divisions, industries, size rules, notices."""
+"""Reference data that an administrator loads and edits: divisions, industries, clusters, rules, notices."""
 
 from __future__ import annotations
 
@@ -38,6 +38,29 @@ class Industry(Base, kw_only=True):
     level: Mapped[str] = text(16, "门类 / 大类 / 中类 / 小类")
     parent: Mapped[str | None] = text(5, "上级", default=None)
     sector: Mapped[str | None] = text(16, "划型行业；空为不划型", default=None)
+
+
+class Cluster(Base, kw_only=True):
+    """产业集群（链）: one entry of a vocabulary, such as 徐州“343”."""
+
+    __tablename__ = "clusters"
+    __scope__: ClassVar = None
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    vocabulary: Mapped[str] = text(32, "体系")
+    name: Mapped[str] = text(32, "名称")
+    position: Mapped[int] = mapped_column(comment="排列次序", default=0)
+
+
+class Scheme(Base, kw_only=True):
+    """认证类别."""
+
+    __tablename__ = "schemes"
+    __scope__: ClassVar = None
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = text(64, "名称")
+    position: Mapped[int] = mapped_column(comment="排列次序", default=0)
 
 
 class SizeRuleRow(Base, kw_only=True):

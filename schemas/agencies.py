@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 from marshmallow import fields
 
-from models.agencies import LIMITS, Scheme, SelectionReason
+from models.agencies import LIMITS, SelectionReason
 from models.cases import Aspect
 from schemas.base import Boolean, Choice, In, Integer, Length, Out, PageQuery, Phone, Text
+from schemas.reference import SCHEME
 
 
 class Several(fields.List[Any]):
@@ -27,7 +28,7 @@ class OwnAgencyBody(In):
     profile = Text(2000, at_least=0, multiline=True, load_default="")
     telephone = Text(32, load_default=None, allow_none=True)
     address = Text(200, load_default=None, allow_none=True)
-    schemes = Several(Choice(Scheme), len(Scheme))
+    schemes = Several(Text(32, metadata=SCHEME), 100)
     counties = Several(Text(64), 50)
     capacity = Integer(*LIMITS["capacity"], required=True)
     fee_waiver = Text(500, at_least=0, multiline=True, load_default="")
@@ -76,7 +77,7 @@ class AgencyQuery(PageQuery):
     selected = fields.String(
         validate=Length(1, 64), metadata={"description": "该辖区所在县（市）区本年选定的机构"}
     )
-    scheme = Choice(Scheme)
+    scheme = Text(32, metadata=SCHEME)
     q = Text(64, metadata={"description": "名称中含有"})
 
 
@@ -95,7 +96,7 @@ class AgencyItem(Out):
     approval_number = fields.String(required=True, allow_none=True)
     telephone = fields.String(required=True, allow_none=True)
     address = fields.String(required=True, allow_none=True)
-    schemes = fields.List(Choice(Scheme), required=True)
+    schemes = fields.List(fields.String(metadata=SCHEME), required=True)
     counties = fields.List(fields.String(), required=True, metadata={"description": "服务的县（市）区"})
     capacity = fields.Integer(required=True, metadata={"description": "同时承接的帮扶项目数"})
     under_way = fields.Integer(required=True)

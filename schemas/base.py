@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from operator import attrgetter
 from typing import Any
 
@@ -92,6 +92,16 @@ class Time(fields.AwareDateTime):
         if not 2000 <= moment.year <= 2100:
             raise ValidationError("年份应在 2000–2100 之间")
         return moment
+
+
+class Day(fields.Date):
+    """A day, in the years that a programme can reach."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
+        day = super()._deserialize(value, attr, data, **kwargs)
+        if not 2000 <= day.year <= 2100:
+            raise ValidationError("年份应在 2000–2100 之间")
+        return day
 
 
 class Boolean(fields.Boolean):

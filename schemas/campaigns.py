@@ -8,10 +8,11 @@ from typing import Any
 from marshmallow import fields
 
 from models.campaigns import By, TookPart, Who
-from models.enterprises import EnterpriseState
+from models.enterprises import MAX_CLUSTERS, EnterpriseState
+from models.held_certificates import FARTHEST_EXPIRY
 from models.message_templates import Channel
 from models.size_class import SizeClass
-from schemas.base import Boolean, Choice, In, Length, Text, Time
+from schemas.base import Boolean, Choice, In, Integer, Length, Text, Time
 
 
 class NameBody(In):
@@ -24,6 +25,8 @@ class AudienceBody(NameBody):
     divisions = fields.List(Text(64), load_default=list, validate=Length(max=50))
     industries = Text(200, at_least=0, load_default="")
     size_classes = fields.List(Choice(SizeClass), load_default=list)
+    clusters = fields.List(Text(16), load_default=list, validate=Length(max=MAX_CLUSTERS))
+    expires_within = Integer(1, FARTHEST_EXPIRY, load_default=None, allow_none=True)
     states = fields.List(Choice(EnterpriseState), load_default=list)
     took_part = Choice(TookPart, load_default=None, allow_none=True)
     training = fields.UUID(load_default=None, allow_none=True)

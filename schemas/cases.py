@@ -5,9 +5,9 @@ from __future__ import annotations
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
-from models.agencies import Scheme
 from models.cases import LIMITS, Aspect, CaseState, OfferState, Rating
 from schemas.base import Choice, In, Length, Out, PageQuery, Phone, Text
+from schemas.reference import SCHEME
 
 _ASPECTS = "；".join(f"{one.value} {one.label}" for one in Aspect)
 
@@ -20,7 +20,7 @@ class CaseBody(In):
     wanted = fields.List(
         Choice(Aspect), load_default=list, validate=Length(0, 6), metadata={"description": "希望提升的方面"}
     )
-    scheme = Choice(Scheme, load_default=None, allow_none=True)
+    scheme = Text(32, load_default=None, allow_none=True, metadata=SCHEME)
     contact_name = Text(32, required=True)
     contact_phone = Phone(required=True)
 
@@ -108,7 +108,7 @@ class ScoreOut(Out):
 
 class CaseOut(CaseItem):
     wanted = fields.List(fields.String(), required=True, metadata={"description": _ASPECTS})
-    scheme = fields.String(required=True, allow_none=True)
+    scheme = fields.String(required=True, allow_none=True, metadata=SCHEME)
     contact_name = fields.String(required=True, metadata={"description": "机构看到的隐去部分"})
     contact_phone = fields.String(required=True, metadata={"description": "机构看到的隐去中间四位"})
     agency_telephone = fields.String(required=True, allow_none=True)
@@ -137,7 +137,7 @@ class OfferOut(Out):
     division_id = fields.String(required=True)
     need = fields.String(required=True)
     wanted = fields.List(fields.String(), required=True)
-    scheme = fields.String(required=True, allow_none=True)
+    scheme = fields.String(required=True, allow_none=True, metadata=SCHEME)
 
 
 class OffersOut(Out):

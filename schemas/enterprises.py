@@ -7,12 +7,13 @@ from typing import Any
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
-from models.enterprises import MAX_HEADCOUNT, MAX_YUAN, EnterpriseState, MembershipState
+from models.enterprises import MAX_CLUSTERS, MAX_HEADCOUNT, MAX_YUAN, EnterpriseState, MembershipState
 from models.size_class import SizeClass
 from schemas.base import Choice, In, Integer, Length, Out, PageQuery, Text, page_of
 
 _DIVISION = {"description": "县（市）区局或基层分局的编号，见 /divisions"}
 _INDUSTRY = {"description": "GB/T 4754-2017：门类字母加 2–4 位数字，如 C36、C3670"}
+_CLUSTERS = {"description": "产业集群（链）的编号，见 /clusters"}
 _SURVEY = {"description": "题号到答案：单选、量表为选项值，多选为选项值列表，见 /needs-survey"}
 
 
@@ -30,6 +31,7 @@ class ProfileBody(In):
     assets = Integer(0, MAX_YUAN, load_default=None, allow_none=True, metadata={"description": "元"})
     address = Text(200, load_default=None, allow_none=True)
     legal_representative = Text(64, load_default=None, allow_none=True)
+    clusters = fields.List(Text(16), load_default=list, validate=Length(max=MAX_CLUSTERS), metadata=_CLUSTERS)
 
 
 class RegistrationBody(ProfileBody):
@@ -48,6 +50,10 @@ class EnterpriseChangeBody(ProfileBody):
     """What may change; the credit code may not. Used as a partial shape: what is not sent stays."""
 
     needs_survey = fields.Dict(keys=fields.String(), metadata=_SURVEY)
+
+
+class ClustersBody(In):
+    clusters = fields.List(Text(16), required=True, validate=Length(max=MAX_CLUSTERS), metadata=_CLUSTERS)
 
 
 class EnterpriseReasonBody(In):
@@ -98,6 +104,7 @@ class EnterpriseOut(Out):
     assets = fields.Integer(required=True, allow_none=True, metadata={"description": "元"})
     size_class = Choice(SizeClass, required=True, allow_none=True)
     size_rule_version = fields.String(required=True, allow_none=True)
+    clusters = fields.List(fields.String(), required=True, metadata=_CLUSTERS)
     address = fields.String(required=True, allow_none=True)
     legal_representative = fields.String(required=True, allow_none=True)
     needs_survey = fields.Dict(required=True, allow_none=True)

@@ -9,7 +9,7 @@ from marshmallow import fields
 
 from models.message_templates import Channel, TemplateType
 from models.subscriptions import Tap
-from schemas.base import Boolean, Choice, In, Length, OneOf, Out, Text
+from schemas.base import Boolean, Choice, In, Integer, Length, OneOf, Out, Text
 
 
 class NoticeOut(Out):
@@ -58,6 +58,12 @@ class AnswersBody(In):
         required=True,
         validate=Length(8, 64),
         metadata={"description": "客户端为这次弹窗生成的一次性编号；重复上报不重复计数"},
+    )
+    seconds_ago = Integer(
+        0,
+        86_400,
+        load_default=0,
+        metadata={"description": "用户作答距本次上报的秒数，按客户端自己的时钟；补报时填写，至多一天"},
     )
 
 

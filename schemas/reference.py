@@ -6,6 +6,8 @@ from marshmallow import fields
 
 from schemas.base import Out
 
+SCHEME = {"description": "认证类别的编号，见 /schemes"}
+
 
 class DivisionOut(Out):
     id = fields.String(required=True)
@@ -13,6 +15,17 @@ class DivisionOut(Out):
     short_name = fields.String(required=True)
     kind = fields.String(required=True)
     gbt2260 = fields.String(required=True, allow_none=True)
+
+
+class ClusterOut(Out):
+    code = fields.String(required=True)
+    vocabulary = fields.String(required=True, metadata={"description": "体系，如徐州“343”"})
+    name = fields.String(required=True)
+
+
+class SchemeOut(Out):
+    code = fields.String(required=True)
+    name = fields.String(required=True)
 
 
 class IndustryOut(Out):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from models.base import new_id, now
 from models.campaigns import Campaign, CampaignState
 from models.deliveries import Delivery, DeliveryState
 from models.enterprises import Enterprise
+from models.held_certificates import HeldCertificate
 from models.message_templates import Channel, MessageTemplate, TemplateType
 from models.messages import Notice
 from models.subscriptions import Subscription
@@ -78,6 +80,21 @@ def subscribed(world: World, person: Person, made: MessageTemplate) -> None:
     """The person takes messages by the template for good."""
     with world.session() as session:
         session.add(Subscription(user_id=person.id, template_id=made.id, lasting=True))
+
+
+def held(enterprise: Enterprise, **changes: Any) -> HeldCertificate:
+    """A certificate that the enterprise holds, in force for another year; not yet in the database."""
+    until = changes.get("valid_until", now().date() + timedelta(days=365))
+    values: dict[str, Any] = {
+        "enterprise_id": enterprise.id,
+        "division_id": enterprise.division_id,
+        "scheme": "qms",
+        "agency_name": "某某认证有限公司",
+        "number": new_id().hex.upper(),
+        "issued_on": until - timedelta(days=3 * 365),
+        "valid_until": until,
+    }
+    return HeldCertificate(**{**values, **changes})
 
 
 def owners(world: World, many: int, **changes: Any) -> tuple[list[Person], list[Enterprise]]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from procrastinate.periodic import PeriodicDeferrer
 
 from app import create_app, jobs
 from app.transactions import db
@@ -71,6 +72,21 @@ def prepare_template(database_url: str) -> None:
         upgrade()
         reference.load(SYSTEM)
         db.engine.dispose()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_periodic_jobs() -> Iterator[None]:
+    """No job comes by the wall clock: what a test gets must not depend on the minute it runs in.
+
+    A test of a periodic job defers it.
+    """
+
+    async def never(_deferrer: PeriodicDeferrer) -> None:
+        return
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PeriodicDeferrer, "worker", never)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def template(world: World, channel: Channel = Channel.subscribe, **changes: Any)
     types = {Channel.subscribe: TemplateType.one_time, Channel.template: TemplateType.official_account}
     values = {
         "channel": channel,
-        "platform_id": f"TPL-{new_id().hex[:20]}",
+        "platform_id": f"TPL-{new_id().hex}",
         "title": "事项提醒",
         "type": types[channel],
         "content": "事项:{{thing1.DATA}}\n",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from models.cases import (
 from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.enterprises import MembershipRequest
 from models.evidence import Evidence, EvidenceKind, StoredFile
+from models.held_certificates import HeldCertificate
 from models.message_templates import Channel, MessageTemplate, TemplateType
 from models.messages import Notice
 from models.people import ScanRequest, StaffAccount
@@ -90,6 +91,15 @@ def place(world: World, division: str, state: TrainingState) -> Place:
         training_id=training.id, enterprise_id=enterprise.id, division_id=division, taken=1
     )
     request = MembershipRequest(enterprise_id=enterprise.id, division_id=division, user_id=person.id)
+    held = HeldCertificate(
+        enterprise_id=enterprise.id,
+        division_id=division,
+        scheme="qms",
+        agency_name="某某认证有限公司",
+        number="00124Q30001R0S/3200",
+        issued_on=date(2026, 3, 1),
+        valid_until=date(2029, 2, 28),
+    )
     twin, staff = world.enterprise(division_id=division), world.person(phone=None)
     account = StaffAccount(
         user_id=staff.id, division_id=division, login_name=f"p{new_id().hex[:16]}", password_hash="-"
@@ -108,7 +118,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
         selected_by=staff.id,
     )
     with world.session() as s:
-        s.add_all([signup, seats, request, account, transfer, scan, agency])
+        s.add_all([signup, seats, request, held, account, transfer, scan, agency])
         s.flush()
         s.add_all([expert, selection])
         s.flush()
@@ -143,6 +153,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
         delivery = Delivery(
             notice_id=notice.id,
             user_id=person.id,
+            kind=notice.kind,
             channel=Channel.subscribe,
             template_id=template.id,
             division_id=division,
@@ -260,6 +271,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "session_id": session_id,
             "signup_id": signup.id,
             "request_id": request.id,
+            "held_certificate_id": held.id,
             "notice_id": notice.id,
             "user_id": helper.id,
             "account_id": account.id,
@@ -294,6 +306,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
             "session_id": Thing(division, training=training.id, public=True),
             "signup_id": Thing(division, enterprise.id, training.id, person.id),
             "request_id": Thing(division, enterprise.id, user=person.id),
+            "held_certificate_id": of_enterprise,
             "notice_id": Thing(user=person.id),
             "user_id": Thing(),
             "account_id": Thing(division),

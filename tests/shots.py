@@ -1,25 +1,35 @@
 """`make shots`: screenshots of every page, for the documentation and for looking at them.
 
-Starts a copy of its own, walks the tour up to the check-ins, and opens the pages in Chromium at 1280
-pixels and again with a font twice as large. Those that README and the staff manual show go to
-docs/images/.
+Starts a copy of its own, walks the tour, and opens the pages in Chromium, each when there is most to be
+seen on it, at 1280 pixels and again with a font twice as large. Those that README and the staff manual
+show go to docs/images/.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
+from collections.abc import Callable
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from config.settings import ROOT
-from tests.tour import Tour, own_copy
+from tests.tour import Tour
+from tests.tour_copy import own_copy
 from tests.tour_desk import Desk
 
 IMAGES = ROOT / "docs" / "images"
 EVERY = ROOT / "instance" / "shots"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--lang=zh-CN",
+]
+CHINESE = {"LANGUAGE": "zh_CN", "LANG": "zh_CN.UTF-8"}  # what stands in an empty date field
 SIZES = {"100": 16, "200": 32}
 
 # Opened by anybody, by the county's clerk, and by the administrator; {…} is what the tour made.
@@ -70,6 +80,32 @@ ADMINISTRATOR = {
     "banks": "/console/organisations/banks",
 }
 AUDITOR = {"audit": "/console/audit"}
+# What the tour's chapter of messages comes by: a draft, one to be approved, a channel that paused, the end.
+WRITING = {
+    "campaign-audience": "/console{campaign}/audience",
+    "campaign-list": "/console{campaign}/list",
+    "campaign-content": "/console{campaign}/content",
+    "campaign-check": "/console{campaign}/check",
+    "campaign-submit": "/console{campaign}/submit",
+}
+APPROVING = {"campaign-approving": "/console{campaign}"}
+PAUSED = {
+    "sending": "/console/messages/sending",
+    "sending-automatic": "/console/messages/sending/automatic",
+    "message-templates": "/console/messages/templates",
+    "message-template": "/console{template}",
+    "notice-routes": "/console/messages/routes",
+    "notice-route": "/console/messages/routes/signup.received",
+    "notice-route-change": "/console/messages/routes/signup.received/change",
+}
+RUNNING = {"campaign-running": "/console{campaign}"}
+ENDED = {
+    "campaigns": "/console/campaigns",
+    "campaign": "/console{campaign}",
+    "campaign-recipients": "/console{campaign}/recipients",
+}
+WHOLE = {*WRITING, *APPROVING, *PAUSED, *RUNNING, *ENDED}
+"""Pages that are taken down to their end, longer than the window."""
 MANUAL = {
     "sign-in",
     "home",
@@ -87,6 +123,16 @@ MANUAL = {
     "scan",
     "attendance",
     "transfer",
+    "campaign-audience",
+    "campaign-content",
+    "campaign-check",
+    "campaign-approving",
+    "campaign-running",
+    "campaign-recipients",
+    "notice-routes",
+    "notice-route-change",
+    "message-template",
+    "sending",
     "account",
     "accounts",
     "audit",
@@ -97,16 +143,21 @@ def main() -> int:
     """Writes the screenshots; returns 0."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
-        print("需要 Chromium（Debian/Ubuntu：apt-get install chromium fonts-noto-cjk）", file=sys.stderr)
+        print(
+            "需要 Chromium（Debian/Ubuntu：apt-get install chromium chromium-l10n fonts-noto-cjk）",
+            file=sys.stderr,
+        )
         return 1
     EVERY.mkdir(parents=True, exist_ok=True)
     (IMAGES / "manual").mkdir(parents=True, exist_ok=True)
     with own_copy() as (port, password), sync_playwright() as playwright:
         tour = Tour(port, password)
-        for part in (tour.staff, tour.sign_in, tour.enterprise, tour.training, tour.sign_ups, tour.check_ins):
-            part()
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=ARGUMENTS, env={**os.environ, **CHINESE}
+        )
+        parts = (tour.staff, tour.sign_in, tour.scanning, tour.enterprise, tour.training, tour.sign_ups)
+        _walk(*parts, tour.check_ins)
         auditor = _auditor(tour)
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         for name in SIZES:
             _pages(_window(browser, tour, None, name), tour, PUBLIC, name)
             _pages(_window(browser, tour, tour.county, name), tour, CLERK, name)
@@ -114,9 +165,35 @@ def main() -> int:
             _pages(_window(browser, tour, tour.admin, name), tour, ADMINISTRATOR, name)
             _pages(_window(browser, tour, auditor, name), tour, AUDITOR, name)
             _phone(_window(browser, tour, None, name), tour, name)
+        _messages(browser, tour)
         browser.close()
     print(f"截图在 {EVERY} 与 {IMAGES}")
     return 0
+
+
+def _walk(*parts: Callable[[], None]) -> None:
+    for part in parts:
+        part()
+
+
+def _messages(browser: Browser, tour: Tour) -> None:
+    """The chapter of messages, with a look at its pages in between."""
+
+    def look(desk: Desk, pages: dict[str, str]) -> None:
+        for name in SIZES:
+            _pages(_window(browser, tour, desk, name), tour, pages, name)
+
+    _walk(tour.templates_and_routes, tour.reachable, tour.campaign)
+    look(tour.county, WRITING)
+    _walk(tour.automatic_notices)
+    tour.county.post(f"{tour.sending}/submit")
+    look(tour.second, APPROVING)
+    tour.county.post(f"{tour.sending}/withdraw")
+    _walk(tour.approval, tour.quota)
+    look(tour.city, PAUSED)
+    look(tour.county, RUNNING)
+    _walk(tour.pauses, tour.outcomes)
+    look(tour.county, ENDED)
 
 
 def _auditor(tour: Tour) -> Desk:
@@ -134,9 +211,13 @@ def _window(browser: Browser, tour: Tour, desk: Desk | None, size: str) -> Page:
         cookie = desk.http.cookies.get("tizhitong", path="/console")
         context.add_cookies([{"name": "tizhitong", "value": str(cookie), **where}])  # type: ignore[list-item]
     page = context.new_page()
-    fonts = {"fontSizes": {"standard": SIZES[size], "fixed": SIZES[size]}}
-    context.new_cdp_session(page).send("Page.setFontSizes", fonts)
+    _set_font(page, size)
     return page
+
+
+def _set_font(page: Page, size: str) -> None:
+    fonts = {"fontSizes": {"standard": SIZES[size], "fixed": SIZES[size]}}
+    page.context.new_cdp_session(page).send("Page.setFontSizes", fonts)
 
 
 def _pages(page: Page, tour: Tour, pages: dict[str, str], size: str) -> None:
@@ -145,6 +226,8 @@ def _pages(page: Page, tour: Tour, pages: dict[str, str], size: str) -> None:
         "rival": tour.theirs,
         "training": tour.course,
         "session": tour.sessions[0],
+        "campaign": getattr(tour, "sending", ""),
+        "template": getattr(tour, "start_template", ""),
     }
     for name, path in pages.items():
         page.goto(tour.web + path.format(**made))
@@ -184,7 +267,13 @@ def _phone(page: Page, tour: Tour, size: str) -> None:
 
 def _shoot(page: Page, name: str, size: str) -> None:
     path = EVERY / f"{name}-{size}.png"
+    if name in WHOLE:
+        height = page.evaluate("Math.max(900, document.documentElement.scrollHeight)")
+        page.set_viewport_size({"width": 1280, "height": height})  # which forgets the font
+        _set_font(page, size)
     page.screenshot(path=str(path))
+    page.set_viewport_size({"width": 1280, "height": 900})
+    _set_font(page, size)
     if size == "100" and name in MANUAL:
         shutil.copy(path, IMAGES / "manual" / f"{name}.png")
     print(path.name)

@@ -55,7 +55,7 @@ def typed(**changes: Any) -> dict[str, Any]:
         "profile": "成立于 2003 年\r\n服务装备制造业",
         "telephone": "0516-83836666",
         "address": "徐州市云龙区昆仑大道 1 号",
-        "schemes": ["qms", "green"],
+        "schemes": ["qms", "green_low_carbon"],
         "schemes.there": "1",
         "counties": ["js.xz.fengxian", "js.xz.peixian"],
         "counties.there": "1",
@@ -72,7 +72,7 @@ def typed(**changes: Any) -> dict[str, Any]:
 
 def test_an_enterprise_finds_who_serves_its_county(client: FlaskClient, world: World) -> None:
     word = fresh_agency_name()
-    here = agency(world, name=f"{word}甲", schemes=["qms", "green"])
+    here = agency(world, name=f"{word}甲", schemes=["qms", "green_low_carbon"])
     both = agency(world, name=f"{word}乙", counties=["js.xz.fengxian", "js.xz.peixian"])
     agency(world, name=f"{word}丙", counties=["js.xz.peixian"])
     agency(world, name=f"{word}丁", active=False)
@@ -86,7 +86,7 @@ def test_an_enterprise_finds_who_serves_its_county(client: FlaskClient, world: W
 
     found = listed(client, owner, q=word, division="js.xz.fengxian.sunlou")
     assert sorted(one["id"] for one in found) == sorted([str(here.id), str(both.id)])
-    [mine] = listed(client, owner, q=word, selected="js.xz.fengxian.sunlou", scheme="green")
+    [mine] = listed(client, owner, q=word, selected="js.xz.fengxian.sunlou", scheme="green_low_carbon")
     assert (mine["assessed_year"], mine["rank"], mine["score"]) == (now().year - 1, 3, 91.25)
     assert mine["selected_by"] == ["js.xz.fengxian"] and mine["fee_waiver"] == "初次认证费用减免 30%"
     assert [(one["name"], one["title"]) for one in mine["experts"]] == [("陈*家", "国家注册审核员")]
@@ -143,7 +143,7 @@ def test_the_city_adds_and_changes_an_agency(world: World, city: Desk) -> None:
     for said in (
         body["name"],
         "CNCA-R-2015-188",
-        "质量管理体系、绿色低碳认证",
+        "质量管理体系认证、绿色低碳认证",
         "丰县、沛县",
         "首次认证减免 20%",
     ):
@@ -153,7 +153,7 @@ def test_the_city_adds_and_changes_an_agency(world: World, city: Desk) -> None:
 
     edit = f"/console/agencies/{made.id}/edit"
     form = city.get(edit).get_data(as_text=True)
-    assert f'value="{made.name}"' in form and re.search(r'value="green" checked', form)
+    assert f'value="{made.name}"' in form and re.search(r'value="green_low_carbon" checked', form)
     answer = city.post(edit, **typed(name=made.name, schemes=..., counties=["js.xz.gulou"], active=...))
     assert "修改已保存" in text_of(city.follow(answer))
     changed = kept(world, made.id)
@@ -172,7 +172,7 @@ def test_the_city_adds_and_changes_an_agency(world: World, city: Desk) -> None:
         ({"name": "长" * 121}, 422, "长度应为 1–120"),
         ({"capacity": "0"}, 422, "应在 1 与 1000 之间"),
         ({"capacity": "很多"}, 422, "应为整数"),
-        ({"schemes": ["alchemy"]}, 422, "只能是"),
+        ({"schemes": ["alchemy"]}, 422, "没有这个认证类别"),
         ({"counties": ["js.xz.nowhere"]}, 422, "没有这个县（市）区：js.xz.nowhere"),
         ({"counties": ["js.xz"]}, 422, "没有这个县（市）区：js.xz"),
     ],
@@ -262,7 +262,7 @@ def test_an_agency_changes_what_it_says_of_itself_and_nothing_else(
     answer = adviser.post("/console/agency/edit", **body)
     assert "修改已保存" in text_of(adviser.follow(answer))
     changed = kept(world, own.id)
-    assert (changed.capacity, changed.schemes) == (20, ["qms", "green"])
+    assert (changed.capacity, changed.schemes) == (20, ["qms", "green_low_carbon"])
     assert (changed.name, changed.approval_number, changed.active) == (own.name, own.approval_number, True)
     assert adviser.get(f"/console/agencies/{own.id}/edit").status_code == 403
     assert adviser.post(f"/console/agencies/{own.id}/edit", **body).status_code == 403

@@ -25,6 +25,7 @@ from models.base import BEIJING, new_id, now
 from models.campaigns import By, TookPart, Who
 from models.checkins import Method, Outcome, Scan
 from models.enterprises import Enterprise, EnterpriseState
+from models.held_certificates import HeldCertificateState
 from models.people import User, UserState
 from models.signups import Signup, SignupState
 from models.size_class import SizeClass
@@ -35,12 +36,19 @@ from tests.builders import World, fresh_phone
 TOP = "js.xz.fengxian"
 INDUSTRIES = ["C36", "C3670", "C13", "F51"]
 STATES = [EnterpriseState.registered, EnterpriseState.reviewed, EnterpriseState.returned]
+HELD = [HeldCertificateState.valid, HeldCertificateState.valid, HeldCertificateState.revoked]
+ENDS = [-1, 0, 1, 30, 31, 90, 400]
+CLUSTERS = ["343-01", "343-03", "343-09"]
 SIZES = [None, SizeClass.micro, SizeClass.small]
 
 
 @dataclass(frozen=True)
 class Fact:
-    """An enterprise as the plain filter knows it: (training, its start, sign-up's state, came) each."""
+    """An enterprise as the plain filter knows it.
+
+    `held`: the state of each certificate, and in how many days it ends; `took_part`: (training, its start,
+    over, sign-up's state, came) each.
+    """
 
     code: str
     division: str
@@ -49,6 +57,8 @@ class Fact:
     state: EnterpriseState
     owner: UUID | None
     members: tuple[UUID, ...]
+    clusters: frozenset[str]
+    held: tuple[tuple[HeldCertificateState, int], ...]
     took_part: tuple[tuple[UUID, datetime, bool, SignupState, bool], ...]
 
 
@@ -63,6 +73,11 @@ def wanted(fact: Fact, audience: Audience, codes: list[str]) -> bool:
     if audience.industries and not any(fact.industry.startswith(one) for one in audience.industries):
         return False
     if audience.size_classes and fact.size not in audience.size_classes:
+        return False
+    if audience.clusters and not fact.clusters & set(audience.clusters):
+        return False
+    within = audience.expires_within
+    if within and not any(one is HeldCertificateState.valid and 0 <= end <= within for one, end in fact.held):
         return False
     if audience.states and fact.state not in audience.states:
         return False
@@ -109,13 +124,19 @@ def town(app: Flask) -> Town:
             "industry_code": random.choice(INDUSTRIES),
             "size_class": random.choice(SIZES),
             "state": random.choice(STATES),
+            "clusters": sorted(random.sample(CLUSTERS, random.randrange(3))),
         }
+        held = tuple((random.choice(HELD), random.choice(ENDS)) for _ in range(random.randrange(3)))
         enterprise = world.enterprise(owner=owner, **changes)
         members = tuple(world.member(enterprise).id for _ in range(number % 3))
         closed = world.member(enterprise)
         took_part = []
         with world.session() as session:
             session.get(User, closed.id).state = UserState.closed
+            session.add_all(
+                build.held(enterprise, state=one, valid_until=today.date() + timedelta(days=end))
+                for one, end in held
+            )
             for training in random.sample(trainings, random.randrange(4)):
                 state = random.choice([SignupState.confirmed, SignupState.confirmed, SignupState.cancelled])
                 came = state is SignupState.confirmed and random.random() < 0.6
@@ -137,6 +158,8 @@ def town(app: Flask) -> Town:
                 changes["state"],
                 owner.id if owner else None,
                 members,
+                frozenset(changes["clusters"]),
+                held,
                 tuple(took_part),
             )
         )
@@ -156,7 +179,9 @@ def _merged(world: World, fact: Fact) -> Fact:
     with world.session() as session:
         kept = session.execute(select(Enterprise.id).where(Enterprise.credit_code == fact.code)).scalar_one()
     gone = world.enterprise(owner=owner, state=EnterpriseState.merged, merged_into=kept)
-    return replace(fact, code=gone.credit_code, state=EnterpriseState.merged, owner=owner.id, took_part=())
+    return replace(
+        fact, code=gone.credit_code, state=EnterpriseState.merged, owner=owner.id, held=(), took_part=()
+    )
 
 
 def _signup(enterprise: Enterprise, training: Training, state: SignupState, by: UUID) -> Signup:
@@ -199,6 +224,8 @@ def audiences(draw: Callable[..., Any]) -> tuple[dict[str, Any], int | None, int
         "divisions": draw(st.sets(st.integers(0, 2), max_size=2)),
         "industries": tuple(draw(st.sets(st.sampled_from(["C", "C36", "C367", "F51"]), max_size=2))),
         "size_classes": tuple(draw(st.sets(st.sampled_from(SIZES[1:]), max_size=2))),
+        "clusters": tuple(draw(st.sets(st.sampled_from(CLUSTERS), max_size=2))),
+        "expires_within": draw(st.sampled_from([None, None, None, 1, 30, 90])),
         "states": tuple(draw(st.sets(st.sampled_from(STATES), max_size=2))),
         "took_part": draw(st.sampled_from([None, *TookPart])),
     }
@@ -218,8 +245,25 @@ def test_an_audience_picks_whom_the_plain_filter_picks(
         since=_day(since),
         until=_day(until),
     )
+    compare(app, town, audience, [town.facts[one].code for one in chosen])
+
+
+@pytest.mark.parametrize(
+    "alone",
+    [
+        {"clusters": ("343-01",)},
+        {"clusters": ("343-03", "343-09")},
+        *({"expires_within": within} for within in (1, 29, 30, 31, 90, 399, 400)),
+        {"clusters": ("343-01", "343-03"), "expires_within": 90},
+    ],
+)
+def test_so_does_one_condition_alone(app: Flask, town: Town, alone: dict[str, Any]) -> None:
+    assert compare(app, town, Audience(who=Who.members, states=(), **alone), [])
+
+
+def compare(app: Flask, town: Town, audience: Audience, codes: list[str]) -> set[UUID]:
+    """Picks by the audience, and by the plain filter, which must be the same people."""
     assert Audience.load(audience.dump()) == audience
-    codes = [town.facts[one].code for one in chosen]
     ours = {fact.owner for fact in town.facts} | {one for fact in town.facts for one in fact.members}
     with app.app_context(), begin(SYSTEM) as session:
         rows = session.execute(campaign_audiences.people(TOP, audience, codes)).all()
@@ -230,6 +274,7 @@ def test_an_audience_picks_whom_the_plain_filter_picks(
             expected |= {fact.owner} - {None}
             expected |= set(fact.members) if audience.who is Who.members else set()
     assert picked == expected
+    return picked
 
 
 def _day(offset: int | None) -> date | None:
@@ -263,10 +308,11 @@ def test_what_cannot_be_asked_for_is_refused_by_field(app: Flask, world: World) 
     asked = {
         "divisions": ["js.xz.peixian"],
         "industries": "C36、没有的行业",
+        "clusters": ["343-01", "531-99"],
         "training": draft.id,
         "since": date(2026, 3, 2),
         "until": date(2026, 3, 1),
     }
     with app.app_context(), pytest.raises(DomainError, match="validation_failed") as refused:
         campaigns.audience_typed(staff, campaign.id, asked)
-    assert set(refused.value.fields) == {"divisions", "industries", "training", "until"}
+    assert set(refused.value.fields) == {"divisions", "industries", "clusters", "training", "until"}

@@ -77,6 +77,50 @@ def test_of_two_who_approve_at_once_one_does(app: Flask, world: World) -> None:
         assert sorted(_two_approve(app, world, author, approvers)) == ["done", "refused"]
 
 
+# --- a list that comes while its draft is submitted
+
+
+def _list_against_submission(
+    app: Flask, world: World, author: Any, codes: list[str]
+) -> tuple[list[str], int]:
+    """Submits a draft for one enterprise while a longer list is set; returns the outcomes, and who was added.
+
+    Those are who would get it without having been counted.
+    """
+    campaign = build.campaign(world, author, audience={"by": "listed"}, credit_codes=codes[:1])
+    staff = build.actor_of(author)
+    outcomes = at_once(
+        lambda: _outcome(app, lambda: campaigns.set_credit_codes(staff, campaign.id, codes)),
+        lambda: _outcome(app, lambda: campaign_moves.submit(staff, campaign.id)),
+    )
+    with world.session() as behind:
+        kept = behind.get_one(Campaign, campaign.id)
+        return outcomes, len(kept.credit_codes) - (kept.recipients or 0)
+
+
+@pytest.fixture
+def three_codes(world: World) -> list[str]:
+    return [one.credit_code for one in build.owners(world, 3)[1]]
+
+
+def test_without_the_guard_some_get_it_who_were_not_counted(
+    app: Flask, world: World, three_codes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaigns, "hold_draft", campaigns.draft)
+    author = world.staff()
+    rounds = (_list_against_submission(app, world, author, three_codes) for _ in range(ROUNDS))
+    assert any(outcome == (["done", "done"], 2) for outcome in rounds), "the race did not show"
+
+
+def test_a_list_comes_before_the_submission_or_is_refused(
+    app: Flask, world: World, three_codes: list[str]
+) -> None:
+    author = world.staff()
+    for _ in range(ROUNDS):
+        [_, submitted], added = _list_against_submission(app, world, author, three_codes)
+        assert (submitted, added) == ("done", 0)
+
+
 # --- against the preparation
 
 

@@ -227,15 +227,33 @@ def test_nobody_and_the_past_are_refused(app: Flask, world: World, author: Any) 
                 campaign_moves.submit(staff, campaign.id, at)
 
 
+def test_a_campaign_that_grew_before_its_start_waits_for_a_second_person(
+    app: Flask, world: World, author: Any, few_need_approval: None
+) -> None:
+    people, enterprises = build.owners(world, 3)
+    small = {"state": CampaignState.scheduled, "recipients": 2, **build.listed(enterprises)}
+    campaign = build.campaign(world, author, **small)
+    build.run(world, campaign.id)
+    assert build.told(world, campaign.id) == []
+    with app.app_context():
+        kept = campaigns.get(build.actor_of(author), campaign.id)
+        assert (kept.state, kept.recipients, kept.state_reason) == ("approving", 3, campaign_moves.GREW)
+        campaign_moves.approve(build.actor_of(world.staff()), campaign.id)
+    build.run(world, campaign.id)
+    assert sorted(build.told(world, campaign.id)) == sorted(one.id for one in people)
+    expected = ["campaign.held", "campaign.approved", "campaign.started", "campaign.prepared"]
+    assert verbs(world, campaign.id) == expected
+
+
 def test_a_submitted_campaign_is_not_changed_any_more(app: Flask, world: World, author: Any) -> None:
     staff = build.actor_of(author)
     _, enterprises = build.owners(world, 1)
     campaign = build.campaign(world, author, **build.listed(enterprises))
     with app.app_context():
         campaign_moves.submit(staff, campaign.id, now() + timedelta(days=1))
-        with pytest.raises(IllegalMove):
+        with pytest.raises(DomainError, match="campaign_not_draft"):
             campaigns.set_content(staff, campaign.id, "x", "x", None, {})
-        with pytest.raises(IllegalMove):
+        with pytest.raises(DomainError, match="campaign_not_draft"):
             campaigns.set_credit_codes(staff, campaign.id, [])
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import inspect, select, text
 
 from app.access import SYSTEM
 from app.jobs.people import close_account, close_due_accounts
+from app.notices import from_json
 from app.services import personal_data
 from models.base import Base, now, set_clock
 from models.checkins import AttendanceCertificate
@@ -24,7 +25,7 @@ from models.people import Consent, RoleGrant, SignIn, User
 from models.requests import ReceivedPush
 from models.signups import Signup
 from models.subscriptions import Follower, Subscription, SubscriptionAnswer
-from tests.builders import Person, World, party
+from tests.builders import Person, World, fresh_phone, party
 from tests.phones import Phone, Phones
 from tests.template_builders import fresh_template
 from tests.test_people import bind, me, refresh, refused, sign_in, signed_in
@@ -148,6 +149,7 @@ def test_a_due_closure_erases_the_person_and_keeps_the_count(
             Delivery(
                 notice_id=told,
                 user_id=person.id,
+                kind="signup.confirmed",
                 channel=template.channel,
                 template_id=template.id,
                 due_at=now(),
@@ -183,6 +185,34 @@ def test_a_due_closure_erases_the_person_and_keeps_the_count(
     # Whoever comes back is somebody new, and is asked for consent again.
     assert refused(sign_in(client, phone.login_code(), None)) == (403, "consent_required")
     assert signed_in(client, phone).id != person.id
+
+
+@pytest.mark.parametrize("gone", ["replaced", "closed"])
+def test_nobody_is_told_the_name_of_an_attendee_who_is_gone(
+    app: Flask, client: FlaskClient, world: World, person: Person, phone: Phone, gone: str
+) -> None:
+    owner, training = world.person(), world.training()
+    body = party(world.enterprise(owner=owner), phone.number, fresh_phone())
+    body["attendees"][0]["name"] = f"欧阳{phone.id}"
+    url = f"/api/v1/trainings/{training.id}/signups"
+    [first, _] = client.post(url, json=body, headers=owner.headers).json["items"]
+    other = {"name": "赵接替", "phone": fresh_phone()}
+    if gone == "replaced":
+        url = f"/api/v1/signups/{first['id']}/change-attendee"
+        assert client.post(url, json=other, headers=owner.headers).status_code == 200
+    else:
+        close(client, person)
+        later(days=7, seconds=1)
+        with app.app_context():
+            close_due_accounts()
+        set_clock(None)
+    with world.session() as session:
+        told = select(Notice).where(Notice.user_id == owner.id)
+        [facts] = [from_json(one.facts) for one in session.execute(told).scalars()]
+    name = "赵接替" if gone == "replaced" else "已注销"
+    assert facts["attendee"] == f"{name}等2人" and facts["training"] == training.title
+    if gone == "closed":
+        assert traces(world, f"欧阳{phone.id}") == []
 
 
 def test_taking_consent_back_closes_the_account(client: FlaskClient, world: World, person: Person) -> None:

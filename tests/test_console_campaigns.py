@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.access import SYSTEM
-from app.services import campaign_progress
+from app.services import campaign_lists, campaign_progress
 from config.settings import settings, use
+from models.base import now
 from models.campaigns import Campaign, CampaignState
 from models.deliveries import Delivery, DeliveryState
 from models.message_templates import Channel, MessageTemplate
 from models.messages import Notice
 from models.people import StaffAccount, User
-from models.transfers import Transfer
+from models.transfers import Transfer, TransferState
 from tests import campaign_builders as build
 from tests.builders import World
 from tests.conftest import test_settings
@@ -164,6 +167,38 @@ def test_the_count_follows_the_conditions_and_saves_nothing(clerk: Desk, world: 
     assert latest(world, path).audience.get("industries") == []
 
 
+def test_clusters_and_expiring_certificates_narrow_it_and_are_told(
+    app: Flask, clerk: Desk, world: World
+) -> None:
+    path = begun(clerk)
+    _, [wanted, later, _] = build.owners(world, 3, clusters=["343-07"], industry_code="F5271")
+    soon = now().date() + timedelta(days=60)
+    with world.session() as session:
+        session.add_all([build.held(wanted, valid_until=soon), build.held(later)])
+    fields = {"name": "x", "by": "conditions", "who": "owners", "industries": "F5271"}
+    assert "3 家企业" in text_of(clerk.post(f"{path}/audience/count", **fields))
+    fields |= {"clusters": ["343-07", "343-01"]}
+    assert "3 家企业" in text_of(clerk.post(f"{path}/audience/count", **fields))
+    with queries(app) as plain:
+        clerk.post(f"{path}/audience/count", **fields)
+    fields |= {"expires_within": "60"}
+    with queries(app) as narrowed:
+        assert "1 家企业" in text_of(clerk.post(f"{path}/audience/count", **fields))
+    assert len(narrowed) == len(plain)
+    part = text_of(clerk.post(f"{path}/audience/count", **fields | {"expires_within": "0"}))
+    assert "应在 1 与 1095 之间" in part
+    assert clerk.post(f"{path}/audience", **fields).status_code == 303
+    page = clerk.get(f"{path}/audience").get_data(as_text=True)
+    assert 'value="343-07" checked' in page and 'value="343-02" checked' not in page
+    assert 'value="60"' in page
+    said = text_of(clerk.get(f"{path}/check"))
+    assert "产业集群（链） 工程机械、安全应急" in said and "认证证书 有效，60 天内到期" in said
+    with world.session() as session:
+        session.get(Campaign, UUID(path.split("/")[-1])).state = CampaignState.approving
+    said = text_of(clerk.get(path))
+    assert "工程机械、安全应急" in said and "有效，60 天内到期" in said
+
+
 def test_the_phone_shows_what_is_typed_and_where_it_is_cut(clerk: Desk, world: World) -> None:
     path, made = begun(clerk), build.template(world)
     long = {"templates.subscribe.fields.thing1": "质量管理体系内审员培训（第二期）补充报名通知，请尽快报名"}
@@ -240,6 +275,63 @@ def test_it_is_paused_resumed_cancelled_and_retried(clerk: Desk, world: World) -
     assert "取消原因：培训延期" in text_of(clerk.get(path))
 
 
+def test_every_count_of_an_inbox_only_campaign_opens_to_its_rows(
+    clerk: Desk, world: World, run_jobs: Callable[[], None]
+) -> None:
+    people, enterprises = build.owners(world, 3)
+    values = {"channels": [], **build.listed(enterprises)}
+    campaign = build.campaign(world, clerk.person, state=CampaignState.scheduled, **values)
+    build.run(world, campaign.id)
+    path = f"/console/campaigns/{campaign.id}"
+    rows = text_of(clerk.get(f"{path}/recipients", state="pending"))
+    assert "共 3 条" in rows and rows.count("等待分派渠道 ") >= 3
+    build.dispatched(world)
+    with world.session() as session:
+        own = (Notice.campaign_id == campaign.id, Notice.user_id == people[0].id)
+        session.execute(update(Notice).where(*own).values(read_at=now()))
+    page = clerk.get(path).get_data(as_text=True)
+    links = dict(re.findall(r'<a href="(/console/campaigns/[^"]+/recipients[^"]*)">(?:<strong>)?(\d+)', page))
+    assert sorted(links.values()) == ["1", "3"]
+    for url, number in links.items():
+        assert f"共 {number} 条" in text_of(clerk.client.get(html.unescape(url)))
+    listed = text_of(clerk.get(f"{path}/recipients", read="read"))
+    assert f"{enterprises[0].name} 仅站内 — " in listed
+    exported = clerk.post("/console/exports/campaigns.recipients", campaign=str(campaign.id), read="unread")
+    run_jobs()
+    assert "共 2 行，已生成" in text_of(clerk.follow(exported))
+
+
+def test_recipients_of_another_county_stay_out_of_reach(
+    clerk: Desk, world: World, run_jobs: Callable[[], None]
+) -> None:
+    _, enterprises = build.owners(world, 1)
+    campaign = build.campaign(world, clerk.person, state=CampaignState.scheduled, **build.listed(enterprises))
+    build.run(world, campaign.id)
+    other = desk(world, "county_staff", "js.xz.peixian")
+    assert other.get(f"/console/campaigns/{campaign.id}/recipients").status_code == 403
+    exported = other.post("/console/exports/campaigns.recipients", campaign=str(campaign.id))
+    run_jobs()
+    assert "已生成" not in text_of(other.follow(exported))
+
+
+def test_a_campaign_is_started_before_its_time(
+    clerk: Desk, world: World, run_jobs: Callable[[], None]
+) -> None:
+    _, enterprises = build.owners(world, 1)
+    campaign = build.campaign(world, clerk.person, **build.listed(enterprises))
+    path = f"/console/campaigns/{campaign.id}"
+    assert "立即开始" not in text_of(clerk.get(path))
+    clerk.post(f"{path}/submit", scheduled_at=f"{now() + timedelta(days=1):%Y-%m-%dT10:00}")
+    run_jobs()
+    assert latest(world, path).state == CampaignState.scheduled
+    assert "立即开始" in text_of(clerk.get(path))
+    assert "马上开始发送" in text_of(clerk.follow(clerk.post(f"{path}/start")))
+    run_jobs()
+    assert len(build.told(world, campaign.id)) == 1
+    assert latest(world, path).state == CampaignState.running
+    assert "不能改为" in text_of(clerk.follow(clerk.post(f"{path}/start")))
+
+
 def test_an_unknown_outcome_is_resolved_from_the_list(clerk: Desk, world: World) -> None:
     made = build.template(world)
     people, enterprises = build.owners(world, 2)
@@ -280,6 +372,36 @@ def test_a_list_answers_every_row(clerk: Desk, world: World, run_jobs: Callable[
     assert "1 已列入" in page and "2 未列入" in page and "下载未导入的行" in page
     assert latest(world, path).credit_codes == [here.credit_code]
     assert latest(world, path).audience["by"] == "listed"
+
+
+@pytest.mark.parametrize("when", ["before its rows are read", "while its rows are read"])
+def test_a_list_of_a_draft_that_was_submitted_is_refused_and_changes_nothing(
+    clerk: Desk, world: World, run_jobs: Callable[[], None], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    _, [first, second] = build.owners(world, 2)
+    campaign = build.campaign(world, clerk.person, **build.listed([first]))
+    path = f"/console/campaigns/{campaign.id}"
+    upload(clerk, path, first.credit_code, second.credit_code)
+    tomorrow = f"{now() + timedelta(days=1):%Y-%m-%dT10:00}"
+    if when == "before its rows are read":
+        clerk.post(f"{path}/submit", scheduled_at=tomorrow)
+    else:
+        look_up = campaign_lists._states
+
+        def submitted_meanwhile(*asked: Any) -> Any:
+            clerk.post(f"{path}/submit", scheduled_at=tomorrow)
+            return look_up(*asked)
+
+        monkeypatch.setattr(campaign_lists, "_states", submitted_meanwhile)
+    run_jobs()
+    with world.session() as session:
+        wanted = select(Transfer).where(Transfer.user_id == clerk.person.id)
+        made = session.execute(wanted).scalar_one()
+    said = "这次群发现为“等待发送”，只有草稿可以修改"
+    assert (made.state, made.error, made.summary) == (TransferState.failed, said, {})
+    assert said in text_of(clerk.get(f"/console/transfers/{made.id}"))
+    kept = latest(world, path)
+    assert (kept.state, kept.recipients, kept.credit_codes) == ("scheduled", 1, [first.credit_code])
 
 
 def test_a_test_goes_to_the_wechat_of_ones_own_account(clerk: Desk, world: World, platform: Phones) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
-from app import masks
-from app.notices import KINDS
+from app import masks, outbox
+from app.access import SYSTEM
+from app.notices import automatic
+from app.transactions import begin
+from models.base import now
+from models.campaigns import Campaign, CampaignState
 from models.deliveries import Delivery, DeliveryState, SendingPause
 from models.message_templates import Channel, MessageTemplate, TemplateState, TemplateUse
 from tests.builders import World
@@ -29,8 +35,14 @@ def app(app_with_platform: Flask) -> Flask:
 
 @pytest.fixture
 def city(world: World) -> Iterator[Desk]:
-    """A desk of the city, and every kind of notice in the inbox alone."""
+    """A desk of the city; every kind of notice is in the inbox alone, and every campaign is over.
+
+    Nothing was synchronised in the future, as tests with clocks of their own have it.
+    """
     unroute(world)
+    with world.session() as session:
+        session.execute(update(Campaign).values(state=CampaignState.done))
+        session.execute(update(MessageTemplate).values(synced_at=now() - timedelta(days=1)))
     yield desk(world, "city_staff", "js.xz")
     unroute(world)
 
@@ -45,8 +57,8 @@ def test_templates_are_synchronised_and_looked_at(
 ) -> None:
     said = text_of(city.follow(city.post("/console/messages/templates/synchronise")))
     assert "小程序订阅消息已同步" in said and "公众号模板消息已同步" in said
-    listed = text_of(county.get("/console/messages/templates", size=200))
-    assert "培训开始提醒" in listed and "立即同步" not in listed
+    listed = text_of(county.get("/console/messages/templates", title="培训开始提醒"))
+    assert "培训开始提醒 小程序订阅消息" in listed and "立即同步" not in listed
     assert county.post("/console/messages/templates/synchronise").status_code == 403
     platform.fails("/wxaapi/newtmpl/gettemplate", "errcode", value=48001)
     said = text_of(city.follow(city.post("/console/messages/templates/synchronise")))
@@ -76,7 +88,7 @@ def test_a_changed_template_is_confirmed(world: World, city: Desk, county: Desk)
 def test_a_route_is_changed_with_what_is_proposed(world: World, city: Desk, county: Desk) -> None:
     template = fresh_template(world, title="审核结果通知")
     listed = text_of(county.get("/console/messages/routes"))
-    assert all(kind.label in listed for kind in KINDS.values())
+    assert all(kind.label in listed for kind in automatic().values()) and "群发测试" not in listed
     assert "修改发送方式" not in text_of(county.get(ROUTE))
     assert county.get(f"{ROUTE}/change").status_code == 403
     # a template is picked: nothing is saved, and its fields are filled in as proposed
@@ -108,6 +120,47 @@ def test_a_route_is_changed_with_what_is_proposed(world: World, city: Desk, coun
     assert "仅小程序站内消息" in text_of(city.get(ROUTE))
 
 
+def only_of_platform(world: World, city: Desk) -> None:
+    """What the platform has is in use, and nothing that other tests made."""
+    with world.session() as session:
+        session.execute(update(MessageTemplate).values(state=TemplateState.gone))
+    city.post("/console/messages/templates/synchronise")
+    with world.session() as session:
+        came_back = MessageTemplate.state == TemplateState.changed
+        session.execute(update(MessageTemplate).where(came_back).values(state=TemplateState.active))
+
+
+def test_routes_are_set_by_the_templates_that_suit(world: World, city: Desk, county: Desk) -> None:
+    page, button = "/console/messages/routes", "按模板自动设置"
+    assert button in text_of(city.get(page)) and button not in text_of(county.get(page))
+    assert county.post(f"{page}/set-up").status_code == 403
+    city.post(f"{ROUTE}/change", first="subscribe")  # staff want it in the inbox alone
+    only_of_platform(world, city)
+    fresh_template(world, title="报名结果通知")
+    said = text_of(city.follow(city.post(f"{page}/set-up")))
+    assert "类通知选用模板：" in said and "报名未通过" in said
+    assert "仅小程序站内消息" in text_of(city.get(ROUTE))
+    assert "没有再能自动设置的通知" in text_of(city.follow(city.post(f"{page}/set-up")))
+
+
+def test_sending_is_set_up_by_what_the_platform_has(
+    app: Flask, world: World, city: Desk, run_jobs: Callable[[], None]
+) -> None:
+    only_of_platform(world, city)
+    with app.app_context(), begin(SYSTEM):
+        outbox.defer("messages.set_up")
+    run_jobs()
+    listed = text_of(city.get("/console/messages/routes"))
+    for kind, title in (
+        ("报名已通过", "报名结果通知；报名结果通知"),
+        ("候补名额待确认", "候补成功通知；候补成功通知"),
+        ("培训提醒", "培训开始提醒；课程开课提醒"),
+        ("培训时间地点有变", "课程变更通知"),
+        ("培训取消", "活动取消通知；活动取消通知"),
+    ):
+        assert re.search(f"{kind} (小程序订阅消息 → 公众号模板消息|小程序订阅消息) {title}", listed), kind
+
+
 def test_the_phone_is_drawn_while_one_types(world: World, city: Desk) -> None:
     template = fresh_template(world, title="审核结果通知")
     typed = {"subscribe.template_id": str(template.id), "subscribe.thing1": "关于{training}的长长的一个名称"}
@@ -132,6 +185,28 @@ def test_sending_that_was_paused_is_resumed(world: World, city: Desk, county: De
     assert "被停用的模板" not in text_of(city.get("/console/messages/sending"))
 
 
+def test_what_keeps_messages_back_stands_on_every_page_of_who_sends(
+    world: World, city: Desk, county: Desk
+) -> None:
+    with world.session() as session:
+        session.execute(delete(SendingPause))
+        over = SendingPause(channel=Channel.template, reason="当日额度已用完", errcode=45009, until=now())
+        pause = SendingPause(channel=Channel.subscribe, reason="接口地址未列入白名单", errcode=40164)
+        session.add_all([over, pause])
+    template = fresh_template(world, title="不见了的模板", state=TemplateState.gone)
+    fresh_template(world, title="没有用到的", state=TemplateState.gone)
+    auditor = desk(world, "auditor", "js.xz")
+    said = ("微信消息有 1 处暂停发送", "有 1 个正在使用的模板")
+    assert said[0] in text_of(city.get("/console/")) and said[1] not in text_of(city.get("/console/"))
+    route(world, "signup.confirmed", template)
+    for one, path in ((city, "/console/account"), (county, "/console/trainings")):
+        assert all(words in text_of(one.get(path)) for words in said)
+    assert not any(words in text_of(auditor.get("/console/")) for words in said)
+    city.post(f"/console/messages/pauses/{pause.id}/lift")
+    unroute(world)
+    assert not any(words in text_of(county.get("/console/")) for words in said)
+
+
 def test_what_became_of_automatic_notices_is_listed_and_settled(
     app: Flask, world: World, city: Desk, county: Desk
 ) -> None:
@@ -145,3 +220,16 @@ def test_what_became_of_automatic_notices_is_listed_and_settled(
     resolved = city.post(f"/console/deliveries/{told.first.id}/resolve", outcome="delivered")
     assert "已记为送达" in text_of(city.follow(resolved))
     assert told.state()[0] == DeliveryState.delivered
+
+
+def test_automatic_notices_are_found_by_their_kind(app: Flask, world: World, city: Desk) -> None:
+    told = Told(app, world, Channel.subscribe, state=DeliveryState.failed)
+    with world.session() as session:
+        session.get(Delivery, told.first.id).division_id = "js.xz"
+    page = "/console/messages/sending/automatic"
+    assert "报名已通过 " in text_of(city.get(page, kind="signup.confirmed", state="failed", size=200))
+    others = text_of(city.get(page, kind="training.reminder", size=200))
+    assert "没有符合条件的记录" in others
+    offered = city.get(page).get_data(as_text=True)
+    assert 'value="training.reminder"' in offered and 'value="campaign"' not in offered
+    assert "没有这个选项" in text_of(city.get(page, kind="campaign"))

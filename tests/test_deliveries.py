@@ -15,7 +15,7 @@ from models.base import new_id, now
 from models.deliveries import Delivery, DeliveryState
 from models.message_templates import Channel, MessageTemplate
 from tests.builders import World
-from tests.message_builders import notices, of_people, people, route, template
+from tests.message_builders import KIND, notices, of_people, people, route, template
 
 CITY = Actor(None, (Grant("city_staff", "division", "js.xz"),))
 COUNTY = Actor(None, (Grant("county_staff", "division", "js.xz.fengxian"),))
@@ -35,6 +35,7 @@ def delivery(world: World, one: MessageTemplate, **values: Any) -> Delivery:
     made = {
         "notice_id": notice,
         "user_id": users[0],
+        "kind": KIND,
         "channel": one.channel,
         "template_id": one.id,
         "division_id": "js.xz.fengxian",
@@ -102,6 +103,7 @@ def test_of_two_in_question_none_is_guessed(world: World) -> None:
             Delivery(
                 notice_id=notice,
                 user_id=row.user_id,
+                kind=KIND,
                 channel=row.channel,
                 template_id=one.id,
                 state=DeliveryState.unknown,

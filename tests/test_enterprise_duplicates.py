@@ -63,7 +63,13 @@ def test_a_preview_says_what_moves_and_what_to_mind(twins: Twins) -> None:
         session.get(type(twins.drop), twins.drop.id).state = EnterpriseState.registered
     with twins.app.app_context():
         seen = enterprise_duplicates.preview(twins.clerk, twins.keep.id, twins.drop.id)
-    assert seen.moves == {"members": 1, "requests": 0, "signups": 2, "certificates": 0}
+    assert seen.moves == {
+        "members": 1,
+        "requests": 0,
+        "signups": 2,
+        "certificates": 0,
+        "held_certificates": 0,
+    }
     facts = {one.name: one for one in seen.facts}
     assert (facts["headcount"].kept, facts["headcount"].dropped) == (30, 55)
     assert facts["headcount"].differs and facts["headcount"].takeable and not facts["revenue"].differs

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from procrastinate import PsycopgConnector
+from procrastinate.periodic import PeriodicDeferrer
+from sqlalchemy import make_url, text
 
 from app import outbox
 from app.access import SYSTEM
+from app.jobs import jobs
 from app.transactions import begin
 from models.base import now
 from models.people import User, UserState
@@ -78,6 +82,34 @@ def test_periodic_jobs_end_what_a_lost_job_left(app: Flask, client: FlaskClient,
     assert all(waiting_jobs(world, task) == 0 for task in tasks)
     with world.session() as session:
         assert session.get(User, leaver.id).state == UserState.closed
+
+
+def test_periodic_work_is_deferred_once_however_many_workers_there_are(app: Flask, world: World) -> None:
+    run_due(app)  # registers every job
+    tick = 4_000_000_000  # nobody else's
+    url = make_url(app.config["SETTINGS"].database_url).set(drivername="postgresql")
+
+    async def workers() -> None:
+        connector = PsycopgConnector(conninfo=url.render_as_string(hide_password=False))
+        with jobs.replace_connector(connector):
+            async with jobs.open_async():
+                due = [(one, tick) for one in jobs.periodic_registry.periodic_tasks.values()]
+                deferrers = [PeriodicDeferrer(jobs.periodic_registry) for _ in range(3)]
+                await asyncio.gather(*(one.defer_jobs(due) for one in deferrers))
+
+    asyncio.run(workers())
+    with world.session() as session:
+        mine = {"tick": tick}
+        found = text(
+            "SELECT task_name FROM procrastinate_jobs WHERE args @> jsonb_build_object('timestamp', :tick)"
+        )
+        names = list(session.execute(found, mine).scalars())
+        session.execute(text("DELETE FROM procrastinate_periodic_defers WHERE defer_timestamp = :tick"), mine)
+        session.execute(
+            text("DELETE FROM procrastinate_jobs WHERE args @> jsonb_build_object('timestamp', :tick)"), mine
+        )
+    assert sorted(names) == sorted(one.task.name for one in jobs.periodic_registry.periodic_tasks.values())
+    assert "campaigns.catch_up" in names
 
 
 def test_a_queue_that_does_not_move_is_not_ready(app: Flask, client: FlaskClient, world: World) -> None:

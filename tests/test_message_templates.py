@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,12 +15,13 @@ from sqlalchemy import delete, select
 
 from app.access import SYSTEM, Actor, Grant
 from app.errors import DomainError
-from app.notices import KINDS
-from app.services import message_templates, notice_routes
+from app.notices import KINDS, automatic
+from app.services import message_templates, notice_routes, sending_alerts
 from app.services.message_templates import Synchronised
 from app.services.notice_routes import Filling
 from models.audit import AuditEvent
 from models.base import now, set_clock
+from models.campaigns import CampaignState
 from models.deliveries import Delivery, SendingPause
 from models.lifecycle import IllegalMove
 from models.message_templates import (
@@ -31,7 +33,10 @@ from models.message_templates import (
     TemplateType,
     TemplateUse,
 )
+from models.messages import Notice
+from models.people import StaffAccount
 from models.subscriptions import Subscription, SubscriptionAnswer
+from tests import campaign_builders as build
 from tests.builders import Person, World
 from tests.template_builders import fresh_template, unroute
 from tests.wechat_platform import Platform, ok, refuse
@@ -162,7 +167,7 @@ def test_a_template_that_changed_is_held_and_its_former_version_kept(
         found = message_templates.dossier(clerk, changed.id)
         assert [(one.version, one.content) for one in found.versions] == [(1, RESULT)]
         assert [use.kind for use in found.uses] == ["signup.confirmed"]
-        assert message_templates.held(clerk) == 1
+        assert sending_alerts.standing(clerk).held == 1
         # confirmed only with a mapping that fits
         with pytest.raises(DomainError, match="template_mapping_incomplete"):
             message_templates.confirm(clerk, changed.id)
@@ -173,7 +178,7 @@ def test_a_template_that_changed_is_held_and_its_former_version_kept(
         message_templates.confirm(clerk, changed.id)
         with pytest.raises(IllegalMove):
             message_templates.confirm(clerk, changed.id)
-        assert message_templates.held(clerk) == 0
+        assert sending_alerts.standing(clerk).held == 0
     assert held(world, "T1").state == TemplateState.active
 
 
@@ -201,6 +206,36 @@ def test_a_template_that_vanished_is_flagged_and_looked_at_when_it_returns(
     assert synchronise(app)[0] == Synchronised(Channel.subscribe, back=1)
     assert held(world, "T1").state == TemplateState.changed
     assert held(world, "T2").state == TemplateState.active
+
+
+def test_who_looks_after_templates_is_told_of_one_in_use_each_time_it_is_held(
+    app: Flask, world: World, shelf: Shelf
+) -> None:
+    at_desk, colleague = (world.staff("city_staff", "js.xz") for _ in range(2))
+    county, phone = world.staff(), world.person()
+    with world.session() as session:
+        account = {"division_id": "js.xz", "login_name": f"u{uuid.uuid4().hex[:20]}", "password_hash": "x"}
+        session.add(StaffAccount(user_id=at_desk.id, wechat_user_id=phone.id, **account))
+    shelf.holds([subscribe_row("T1"), subscribe_row("T2")])
+    synchronise(app)
+    build.campaign(
+        world, county, templates=build.by_template(held(world, "T1")), state=CampaignState.scheduled
+    )
+
+    def told(person: Person) -> list[str]:
+        wanted = select(Notice.body).where(Notice.user_id == person.id, Notice.kind == "template.held")
+        with world.session() as session:
+            return list(session.execute(wanted.order_by(Notice.id)).scalars())
+
+    for mine in ([], [], [subscribe_row("T1")], [], [subscribe_row("T2")]):
+        shelf.holds(mine)
+        synchronise(app)
+        later = now() + timedelta(hours=1)
+        set_clock(lambda at=later: at)  # type: ignore[misc]
+    states = ["平台上已不存在", "平台上已更改，待核对", "平台上已不存在"]
+    assert [re.search("）(.+?)，用它", body)[1] for body in told(phone)] == states  # type: ignore[index]
+    assert told(colleague) == told(phone) and told(at_desk) == told(county) == []
+    assert "报名结果通知" in told(phone)[0]
 
 
 def test_a_platform_that_does_not_answer_leaves_everything(app: Flask, world: World, shelf: Shelf) -> None:
@@ -258,12 +293,14 @@ def test_a_route_is_set_and_taken_away(app: Flask, world: World, clerk: Actor) -
         notice_routes.change(clerk, "signup.confirmed", [Channel.subscribe], True, fillings)
         assert [use.channel for use in notice_routes.get(clerk, "signup.confirmed").uses] == order[1:]
         everything = notice_routes.every(clerk)
-        assert [one.kind.name for one in everything] == list(KINDS)
+        assert [one.kind.name for one in everything] == list(automatic())
         notice_routes.change(clerk, "signup.confirmed", [], True, {})
         assert notice_routes.get(clerk, "signup.confirmed").uses == []
     with world.session() as session:
-        for model in (NoticeRoute, TemplateUse):
-            assert session.execute(select(model).where(model.kind == "signup.confirmed")).first() is None
+        assert session.get(NoticeRoute, "signup.confirmed").channels == []  # decided, and for the inbox alone
+        assert (
+            session.execute(select(TemplateUse).where(TemplateUse.kind == "signup.confirmed")).first() is None
+        )
 
 
 @pytest.mark.parametrize(
@@ -321,6 +358,55 @@ def test_what_fills_a_template_is_proposed_by_its_labels(app: Flask, world: Worl
     assert tried.fields["thing1"] == "改过的" and tried.fields["phrase2"] == "{state}"
 
 
+def test_a_template_is_suggested_that_cannot_say_the_opposite(world: World) -> None:
+    when_and_where = "课程名称:{{thing1.DATA}}\n时间:{{time2.DATA}}\n地点:{{thing3.DATA}}\n"
+    reminder = fresh_template(world, title="培训开始提醒", content=when_and_where)
+    moved = fresh_template(world, title="课程变更通知", content=when_and_where)
+    success = fresh_template(world, title="报名成功通知", content=when_and_where)
+    result = fresh_template(world, title="报名结果通知")
+    waiting = fresh_template(
+        world, title="候补成功通知", content=when_and_where + "截止时间:{{time4.DATA}}\n"
+    )
+    shelf = [success, reminder, moved, result, waiting]
+    suits = {
+        "training.reminder": reminder,
+        "training.changed": moved,
+        "training.cancelled": None,
+        "signup.confirmed": result,
+        "signup.refused": result,
+        "signup.offered": waiting,
+        "certificate.ready": None,
+        "training.trainer_assigned": None,
+    }
+    assert {name: notice_routes.suggest(KINDS[name], shelf) for name in suits} == suits
+
+
+def test_routes_are_set_up_where_nobody_has_decided(
+    app: Flask, world: World, shelf: Shelf, clerk: Actor
+) -> None:
+    content = "活动名称:{{thing1.DATA}}\n报名结果:{{phrase2.DATA}}\n活动时间:{{time3.DATA}}\n"
+    official = {"template_id": "O1", "title": "报名结果通知", "content": content, "example": ""}
+    shelf.holds([subscribe_row("T1", content), subscribe_row("T2", title="培训开始提醒")], [official])
+    synchronise(app)
+    chosen = Filling(held(world, "T1").id, {"thing1": "改过的", "phrase2": "{state}", "time3": "{time}"})
+    with app.app_context():
+        notice_routes.change(clerk, "signup.returned", [], True, {})
+        notice_routes.change(clerk, "signup.refused", [Channel.subscribe], False, {Channel.subscribe: chosen})
+        made = [kind.name for kind in notice_routes.set_up(clerk)]
+        assert "signup.confirmed" in made and not {"signup.returned", "signup.refused"} & set(made)
+        assert notice_routes.set_up(clerk) == []
+        route = notice_routes.get(clerk, "signup.confirmed")
+        assert [(use.channel, use.fields) for use in route.uses] == [
+            (channel, {"thing1": "{training}", "phrase2": "{state}", "time3": "{time}"})
+            for channel in Channel
+        ]
+        assert notice_routes.get(clerk, "signup.returned").uses == []
+        assert notice_routes.get(clerk, "signup.refused").uses[0].fields["thing1"] == "改过的"
+        assert notice_routes.get(clerk, "training.reminder").uses == []  # its fields ask for what is not told
+        notice_routes.change(clerk, "signup.confirmed", [], True, {})
+        assert notice_routes.set_up(clerk) == []
+
+
 def test_county_staff_read_and_do_not_change(app: Flask, world: World) -> None:
     person: Person = world.staff()
     county = Actor(person.id, (Grant("county_staff", "division", "js.xz.fengxian"),))
@@ -330,6 +416,7 @@ def test_county_staff_read_and_do_not_change(app: Flask, world: World) -> None:
             lambda: message_templates.synchronise(county),
             lambda: message_templates.confirm(county, uuid.uuid4()),
             lambda: notice_routes.change(county, "signup.returned", [], True, {}),
+            lambda: notice_routes.set_up(county),
         ):
             with pytest.raises(DomainError, match="permission_denied"):
                 act()

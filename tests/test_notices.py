@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import LargeBinary, select, type_coerce
+from sqlalchemy import LargeBinary, literal, select, type_coerce
 
 from app import outbox
 from app.access import SYSTEM
@@ -19,8 +19,11 @@ from app.notices import KINDS, TRUTHS, from_json
 from app.services import personal_data
 from app.transactions import begin
 from config.settings import ROOT
+from models.base import new_id
 from models.crypto import keyring
+from models.enterprises import Enterprise
 from models.messages import Notice
+from models.people import User
 from models.signups import SignupState
 from tests.builders import Person, World, fresh_phone, party
 from tests.statements import queries
@@ -122,6 +125,33 @@ def test_facts_are_encrypted_once_for_all_who_are_told_the_same(
 
 
 # --- what acts tell, and what it costs
+
+
+def test_leaving_notices_costs_an_act_at_most_two_statements_for_however_many(
+    app: Flask, world: World
+) -> None:
+    enterprise, people = world.enterprise(), [world.person() for _ in range(40)]
+    ids = [one.id for one in people]
+    facts = {"enterprise": enterprise.name}
+    told = [outbox.Told(one, new_id(), "正文", facts) for one in ids]
+    found = select(User.id.label("user_id"), literal(new_id()).label("subject_id")).where(User.id.in_(ids))
+    kind = "enterprise.approved"
+    ways: dict[str, Callable[[], object]] = {
+        "one": lambda: outbox.notify(ids[0], kind, enterprise, "标题", "正文", facts),
+        "many": lambda: outbox.notify_many(ids, kind, enterprise, "标题", "正文", facts),
+        "each": lambda: outbox.notify_each(told, kind, "enterprises", "标题"),
+        "found": lambda: outbox.notify_found(found, kind, "enterprises", "标题", "正文", facts),
+    }
+    cost = {}
+    for name, leave in ways.items():
+        with app.app_context(), begin(SYSTEM) as session:
+            session.execute(select(Enterprise.name).where(Enterprise.id == enterprise.id))  # the act itself
+            with queries(app) as seen:
+                leave()
+                session.flush()
+            cost[name] = len(seen)
+    assert all(0 < number <= 2 for number in cost.values()), cost
+    assert {len(of(world, one)) for one in people} == {3}
 
 
 def test_who_signs_a_party_up_is_told_once_and_each_attendee_of_themselves(
@@ -274,6 +304,7 @@ def test_who_leaves_is_forgotten_in_what_others_were_told(
     with app.app_context():
         personal_data.close_account(SYSTEM, attendee.id, at_once=True)
     [told] = of(world, owner)
-    assert (told.subject_id, told.facts) == (UUID(signup["id"]), None)
+    assert told.subject_id == UUID(signup["id"])
+    assert from_json(told.facts)["attendee"] == "已注销"
     [shown] = client.get("/api/v1/messages", headers=owner.headers).json["items"]
     assert shown["outdated"] is None

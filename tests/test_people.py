@@ -310,3 +310,28 @@ def test_the_export_holds_all_of_ones_own_and_nothing_of_others(client: FlaskCli
     told = answer.get_data(as_text=True)
     assert str(stranger.phone) not in told and "钱别人" not in told
     assert "token" not in told and "hash" not in told
+
+
+def test_the_export_holds_what_messages_told_of_oneself(client: FlaskClient, world: World) -> None:
+    owner, colleague = world.person(name="郑自己"), world.person()
+    enterprise, training = world.enterprise(owner=owner), world.training(title="计量培训", place="三楼")
+    for phone, name in ((owner.phone, "郑自己"), (colleague.phone, "钱同事")):
+        body = party(enterprise, phone or "")
+        body["attendees"][0]["name"] = name
+        url = f"/api/v1/trainings/{training.id}/signups"
+        assert client.post(url, json=body, headers=owner.headers).status_code == 201
+    note = {"credit_code": world.enterprise(owner=colleague).credit_code, "note": "我是郑自己"}
+    client.post("/api/v1/enterprises/membership-requests", json=note, headers=owner.headers)
+    data = client.get("/api/v1/people/me/export", headers=owner.headers).json
+    [of_oneself, of_another] = [one["facts"] for one in data["messages"] if one["kind"] == "signup.received"]
+    assert of_oneself == {
+        "培训名称": "计量培训",
+        "培训时间": of_oneself["培训时间"],
+        "培训地点": "三楼",
+        "参训人": "郑自己",
+        "报名状态": "已通过",
+    }
+    assert of_another == {name: text for name, text in of_oneself.items() if name != "参训人"}
+    assert [one["note"] for one in data["membership_requests"]] == ["我是郑自己"]
+    theirs = client.get("/api/v1/people/me/export", headers=colleague.headers).json
+    assert [one["facts"]["参训人"] for one in theirs["messages"] if "参训人" in one["facts"]] == ["钱同事"]

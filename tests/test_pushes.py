@@ -16,7 +16,7 @@ from models.messages import Notice
 from models.people import User
 from models.subscriptions import Follower
 from tests.builders import Person, World
-from tests.platform_pushes import push
+from tests.platform_pushes import ADDRESSES, push, sealed
 from tests.template_builders import fresh_template
 
 
@@ -52,6 +52,7 @@ class Told:
             delivery = Delivery(
                 notice_id=notice.id,
                 user_id=self.person.id,
+                kind=notice.kind,
                 channel=self.channel,
                 template_id=self.template.id,
                 state=state,
@@ -63,17 +64,20 @@ class Told:
         return delivery
 
     def tells(self, number: int, status: str = "success") -> int:
+        query, body = self.sealed(number, status)
+        address = ADDRESSES["oa" if self.channel == Channel.template else "mp"]
+        return self.app.test_client().post(address, query_string=query, data=body).status_code
+
+    def sealed(self, number: int, status: str = "success") -> tuple[dict[str, str], bytes]:
         if self.channel == Channel.template:
-            return push(
-                self.app, "oa", "TEMPLATESENDJOBFINISH", self.openid, MsgID=number, Status=status
-            ).status_code
+            return sealed(self.app, "oa", "TEMPLATESENDJOBFINISH", self.openid, MsgID=number, Status=status)
         item = {
             "TemplateId": self.template.platform_id,
             "MsgID": str(number),
             "ErrorCode": "0" if status == "success" else "20014",
             "ErrorStatus": status,
         }
-        return push(self.app, "mp", "subscribe_msg_sent_event", self.openid, List=item).status_code
+        return sealed(self.app, "mp", "subscribe_msg_sent_event", self.openid, List=item)
 
     def state(self, delivery: Delivery | None = None) -> tuple[DeliveryState, str | None]:
         with self.world.session() as session:
@@ -129,6 +133,33 @@ def test_a_result_before_our_own_record_waits_for_it(app: Flask, world: World) -
     jobs.run(app, wait=False)
     assert told.state(another)[0] == DeliveryState.delivered
     assert told.state()[0] == DeliveryState.unknown
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+def test_what_is_forged_cut_off_or_told_again_changes_nothing(
+    app: Flask, world: World, channel: Channel
+) -> None:
+    number = int(new_id().int % 2**62)
+    told = Told(app, world, channel, number=number)
+    client, account = app.test_client(), "mp" if channel == Channel.subscribe else "oa"
+    ours, theirs = ADDRESSES[account], ADDRESSES["oa" if account == "mp" else "mp"]
+    failed, success = told.sealed(number, "failed: system failed"), told.sealed(number)
+    query, body = failed
+    for address, given, sent in (
+        (ours, {**query, "msg_signature": "0" * 40}, body),
+        (ours, {**query, "timestamp": str(int(query["timestamp"]) - 3600)}, body),
+        (ours, query, body[: len(body) // 2]),
+        (ours, query, success[1]),  # the signature of one with the body of another
+        (theirs, query, body),
+    ):
+        assert client.post(address, query_string=given, data=sent).status_code in (400, 403)
+    assert told.state()[0] == DeliveryState.sent
+    query, body = success
+    for _ in range(3):  # as when the platform did not hear our answer
+        assert client.post(ours, query_string=query, data=body).data == b"success"
+        assert told.state() == (DeliveryState.delivered, None)
+    assert client.post(ours, query_string=failed[0], data=failed[1]).data == b"success"
+    assert told.state() == (DeliveryState.delivered, None)
 
 
 def test_a_result_of_nothing_of_ours_is_given_up(app: Flask, world: World) -> None:

@@ -10,7 +10,16 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from app.access import SYSTEM, Actor, Grant
-from app.services import delivery_outcomes, dispatching, outgoing, sending, sending_pauses, sending_results
+from app.services import (
+    deliveries,
+    delivery_outcomes,
+    dispatching,
+    outgoing,
+    sending,
+    sending_pauses,
+    sending_results,
+    subscriptions,
+)
 from app.services.delivery_outcomes import Verdict
 from app.services.outgoing import Message
 from app.services.sending import Claim
@@ -127,6 +136,42 @@ def test_dispatch_takes_as_many_statements_for_many_as_for_one(app: Flask, world
             assert dispatch(world) == number
         counts.append(len(seen))
     assert counts[0] == counts[1] <= 4
+
+
+def accept(world: World, person: UUID, one: MessageTemplate, nonce: str) -> list[DeliveryState]:
+    """The person allows a message by the template; returns the states of all theirs."""
+    with world.app.app_context():
+        subscriptions.report(Actor(person), {one.platform_id: "accept"}, nonce)
+    return [row.state for row in of_people(world, [person])]
+
+
+def test_what_the_person_allows_a_moment_later_goes_out_after_all(world: World) -> None:
+    one = template(world)
+    route(world, one)
+    [person] = people(world, 1, one, credits=0)
+    notices(world, [person])
+    notices(world, [person])
+    dispatch(world)
+    assert ready(world) == []
+    for nonce in ("popup-0001", "popup-0002"):  # what is allowed beyond the latest is for what comes
+        assert accept(world, person, one, nonce) == [DeliveryState.refused, DeliveryState.waiting]
+    assert len(ready(world)) == 1
+
+
+def test_what_is_allowed_later_still_or_was_refused_by_the_platform_stays_so(world: World) -> None:
+    one = template(world)
+    route(world, one)
+    [late] = people(world, 1, one, credits=0)
+    notices(world, [late])
+    dispatch(world)
+    long_ago = now() - timedelta(minutes=11)
+    with world.session() as session:
+        session.execute(update(Notice).where(Notice.user_id == late).values(created_at=long_ago))
+    assert accept(world, late, one, "popup-0001") == [DeliveryState.refused]
+    [person] = people(world, 1, one)
+    [message] = sent(world, [person])
+    record(world, [message], answer(message, 43101))
+    assert accept(world, person, one, "popup-0002") == [DeliveryState.refused]
 
 
 def test_campaigns_go_by_their_own_channels_and_wait_while_paused(world: World) -> None:
@@ -491,6 +536,23 @@ def test_a_template_message_comes_again_under_the_same_id_within_its_ten_minutes
     assert ready(world, "w2") == []
     [row] = of_people(world, users)
     assert row.state == DeliveryState.unknown
+
+
+def test_what_staff_send_anew_comes_under_another_id(world: World) -> None:
+    one = template(world, Channel.template)
+    route(world, one)
+    users = people(world, 1, one)
+    [before] = sent(world, users)
+    record(world, [before], delivery_outcomes.accepted("11"))
+    [row] = of_people(world, users)
+    with world.app.app_context():
+        deliveries.complete(SYSTEM, row.channel, 11, False, "failed: system failed")
+        assert deliveries.retry(SYSTEM, [row.id]) == 1
+    [again] = ready(world)
+    assert again.client_id != before.client_id  # under the same one the platform would send nothing
+    later(61)
+    recover(world)
+    assert [one.client_id for one in ready(world, "w2")] == [again.client_id]
 
 
 def test_a_template_message_that_was_surely_not_sent_may_come_any_time(world: World) -> None:

@@ -91,6 +91,18 @@ def test_a_subscribe_message_whose_answer_is_lost_is_unknown_and_not_sent_again(
     assert platform.twice() == {}
 
 
+@pytest.mark.parametrize("channel", list(Channel))
+def test_a_platform_that_is_slow_within_our_patience_costs_time_and_nothing_else(
+    world: World, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch, channel: Channel
+) -> None:
+    made, users = recipients(world, channel)
+    platform.fails("slow", 100, value=0.03, interface=channel.value)
+    with sending(world, platform, monkeypatch):
+        until(lambda: settled(world, made))
+    assert states(world, made) == {DeliveryState.sent: 20}
+    assert {row.attempts for row in of_people(world, users)} == {1} and platform.twice() == {}
+
+
 @pytest.mark.parametrize("kind", ["slow", "html", "drop"])
 def test_a_template_message_whose_answer_is_lost_comes_again_and_arrives_once(
     world: World, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch, kind: str

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from models.campaigns import CampaignState
 from models.deliveries import DeliveryState
 from tests.builders import World
+from tests.campaign_builders import state_of
 from tests.message_builders import campaign, people, settled, states, template
 from tests.senders import FakePlatform, configured, fake_platform, nothing_else, sender, until
 
@@ -29,10 +31,22 @@ def test_a_campaign_goes_out_and_the_process_stops_in_order(
     made = campaign(world, users, one)
     with sender(configured(platform), tmp_path) as running:
         until(lambda: settled(world, made))
+        until(lambda: state_of(world, made.id) == CampaignState.done)  # no job runs here
         assert running.stop() == 0
     assert states(world, made) == {DeliveryState.sent: 300}
     assert sorted(one.openid for one in platform.log()) == sorted(f"o{id_.hex}" for id_ in users)
     assert "sender stopped" in running.log.read_text()
+
+
+def test_a_campaign_that_nobody_can_be_sent_ends_with_its_dispatch(
+    world: World, platform: FakePlatform, tmp_path: Path
+) -> None:
+    one = template(world)
+    made = campaign(world, people(world, 3, one, credits=0), one)
+    inbox_only = campaign(world, people(world, 3, one))
+    with sender(configured(platform), tmp_path):
+        until(lambda: {state_of(world, each.id) for each in (made, inbox_only)} == {CampaignState.done})
+    assert states(world, made) == {DeliveryState.refused: 3} and platform.log() == []
 
 
 def test_told_to_stop_it_finishes_what_is_in_flight_and_gives_the_rest_back(

@@ -35,9 +35,10 @@ def openid_of(world: World, person: Person) -> str:
         return str(session.get(User, person.id).mp_openid)
 
 
-def report(client: FlaskClient, person: Person, nonce: str, **answers: str) -> Any:
+def report(client: FlaskClient, person: Person, nonce: str, *, ago: int = 0, **answers: str) -> Any:
     body = {
         "nonce": nonce,
+        "seconds_ago": ago,
         "answers": [{"template_id": key, "answer": answer} for key, answer in answers.items()],
     }
     return client.post("/api/v1/messages/subscriptions", json=body, headers=person.headers)
@@ -66,6 +67,22 @@ def test_an_answer_counts_once_whoever_tells_first(app: Flask, client: FlaskClie
         for teller in (first, *(one for one in tell if one != first)):
             assert tell[teller]().status_code in (200, 204)
             assert left(world, person, template) == (1, False)
+
+
+def test_a_report_that_was_held_up_is_of_the_same_answer(
+    app: Flask, client: FlaskClient, world: World
+) -> None:
+    template, person = fresh_template(world), world.person()
+    answers = {template.platform_id: "accept"}
+    answered(app, openid_of(world, person), NOW - 5 * 3600, **answers)
+    answered(app, openid_of(world, person), NOW - 3600, **answers)
+    assert report(client, person, "popup-0001", ago=5 * 3600, **answers).status_code == 204
+    assert report(client, person, "popup-0002", ago=3600, **answers).status_code == 204
+    assert left(world, person, template) == (2, False)
+    assert report(client, person, "popup-0003", ago=60, **answers).status_code == 204  # another one
+    assert left(world, person, template) == (3, False)
+    for nonsense in (-1, 86_401):
+        assert report(client, person, "popup-0004", ago=nonsense, **answers).status_code == 422
 
 
 def test_the_same_report_or_push_again_changes_nothing(app: Flask, client: FlaskClient, world: World) -> None:
@@ -166,16 +183,16 @@ def ledger(app: Flask) -> tuple[World, MessageTemplate]:
     return world, fresh_template(world)
 
 
-Telling = tuple[int, str]
+Telling = tuple[int, str, int]
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Telling]:
-    """Taps ten minutes apart; each is told by one or both, some pushes twice, all in any order."""
+    """Taps ten minutes apart; each is told by one or both, some late or twice, all in any order."""
     tellings: list[Telling] = []
     for tap in range(draw(st.integers(1, 5))):
         who = draw(st.sampled_from([("client",), ("event",), ("client", "event"), ("event", "event")]))
-        tellings += [(tap, teller) for teller in who]
+        tellings += [(tap, teller, draw(st.integers(0, 80_000))) for teller in who]
     return draw(st.permutations(tellings))
 
 
@@ -187,17 +204,18 @@ def test_every_tap_is_worth_one(
     world, template = ledger
     person = world.person()
     openid = openid_of(world, person)
-    for tap, teller in history:
+    for tap, teller, late in history:
         at = datetime.fromtimestamp(NOW - 600 * (tap + 1), UTC)
         with world.app.app_context():
             if teller == "event":
                 told = at + timedelta(seconds=skew)
                 subscriptions.on_answers(SYSTEM, openid, told, [(template.platform_id, "accept")])
             else:
-                set_clock(partial(datetime.fromtimestamp, at.timestamp(), UTC))
-                subscriptions.report(Actor(person.id), {template.platform_id: "accept"}, f"popup-{tap:04}")
+                set_clock(partial(datetime.fromtimestamp, at.timestamp() + late, UTC))
+                answers = {template.platform_id: "accept"}
+                subscriptions.report(Actor(person.id), answers, f"popup-{tap:04}", timedelta(seconds=late))
                 set_clock(None)
-    assert left(world, person, template) == (len({tap for tap, _ in history}), False)
+    assert left(world, person, template) == (len({tap for tap, *_ in history}), False)
 
 
 # --- what the client asks for

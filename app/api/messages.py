@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -63,4 +64,4 @@ def subscriptions_to_ask(actor: Actor, query: dict[str, Any]) -> Any:
 def report_subscriptions(actor: Actor, body: dict[str, Any]) -> None:
     """上报用户对订阅请求的选择"""
     answers = {one["template_id"]: one["answer"] for one in body["answers"]}
-    subscriptions.report(actor, answers, body["nonce"])
+    subscriptions.report(actor, answers, body["nonce"], timedelta(seconds=body["seconds_ago"]))

@@ -10,7 +10,7 @@ from app.services import reference
 from schemas import people as people_shapes
 from schemas import reference as shapes
 
-blp = Blueprint("reference", __name__, description="基础数据：辖区、行业、问卷")
+blp = Blueprint("reference", __name__, description="基础数据：辖区、行业、产业集群（链）、认证类别、问卷")
 
 
 @blp.route("/divisions")
@@ -27,6 +27,22 @@ def divisions(actor: Actor) -> Any:
 def industries(actor: Actor) -> Any:
     """国民经济行业分类"""
     return reference.industries(actor)
+
+
+@blp.route("/clusters")
+@public
+@blp.response(200, shapes.ClusterOut(many=True))
+def clusters(actor: Actor) -> Any:
+    """产业集群（链）"""
+    return reference.clusters(actor)
+
+
+@blp.route("/schemes")
+@public
+@blp.response(200, shapes.SchemeOut(many=True))
+def schemes(actor: Actor) -> Any:
+    """认证类别"""
+    return reference.schemes(actor)
 
 
 @blp.route("/needs-survey")

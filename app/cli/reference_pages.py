@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from app.errors import ERRORS
-from app.notices import KINDS, TRUTHS
+from app.notices import TRUTHS, automatic
 from config.settings import ROOT
 from models.bookings import BookingState
 from models.campaigns import CampaignState
@@ -81,8 +81,7 @@ def _notices() -> str:
     rows = "\n".join(
         f"| `{kind.name}` | {kind.label} | {'、'.join(kind.variables.values())} "
         f"| {f'`{kind.page}`' if kind.page else ''} | {TRUTHS[kind.truth]} |"
-        for _, kind in sorted(KINDS.items())
-        if kind.name.split(".")[0] != "campaign"
+        for _, kind in sorted(automatic().items())
     )
     return (
         "# 自动通知\n\n由 `flask docs` 从 `app/notices.py` 生成。每条都进站内消息；"

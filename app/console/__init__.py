@@ -32,6 +32,7 @@ PAGES = (
     "enterprises",
     "evidence",
     "filters",
+    "held_certificates",
     "home",
     "lists",
     "memberships",

@@ -19,14 +19,13 @@ from app.services import (
     agency_selections,
     reference,
 )
-from app.services.agency_catalogue import labels
-from models.agencies import Scheme, SelectionReason
+from app.services.agency_catalogue import labels, scheme_labels
+from models.agencies import SelectionReason
 from models.base import now
 from models.cases import Aspect
 from schemas import agencies as shapes
 from schemas.base import ReasonBody
 
-SCHEMES = [(one.value, one.label) for one in Scheme]
 REASONS = [(one.value, one.label) for one in SelectionReason]
 
 
@@ -58,7 +57,7 @@ def shown(found: dict[str, Any]) -> dict[str, Any]:
     names = reference.division_names(SYSTEM)
     return {
         "agency": found,
-        "schemes": labels(Scheme, found["schemes"]),
+        "schemes": scheme_labels(found["schemes"], reference.scheme_names(SYSTEM)),
         "counties": "、".join(names.get(one, one) for one in found["counties"]),
         "experts": [{**one, "fields": labels(Aspect, one["fields"])} for one in found["experts"]],
         "selections": [
@@ -107,7 +106,8 @@ def form_page(form: Form, template: str, **values: Any) -> Response:
     """Returns the page of a form about an agency."""
     counties = [one for one in reference.divisions(SYSTEM) if one.kind == agencies.COUNTY]
     offered = [(one.id, one.short_name) for one in counties]
-    return form.page(template, schemes=SCHEMES, counties=offered, **values)
+    schemes = list(reference.scheme_names(SYSTEM).items())
+    return form.page(template, schemes=schemes, counties=offered, **values)
 
 
 # --- yearly assessments

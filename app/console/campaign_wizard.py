@@ -19,6 +19,7 @@ from app.services import (
     campaign_moves,
     campaign_trials,
     campaigns,
+    clusters,
     reference,
     sending_hours,
     transfers,
@@ -77,6 +78,7 @@ def audience(actor: Actor, campaign_id: UUID) -> Any:
             "who": _choices(Who),
             "took_part": _choices(TookPart),
             "size_classes": _choices(SizeClass),
+            "clusters": clusters.choices(),
             "states": _choices(EnterpriseState, EnterpriseState.merged),
         },
     )

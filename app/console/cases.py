@@ -28,7 +28,6 @@ from app.services import (
     cases,
     reference,
 )
-from models.agencies import Scheme
 from models.cases import OPEN, Aspect
 from schemas.base import ReasonBody
 from schemas.cases import AskedBody, LeadBody
@@ -59,12 +58,6 @@ def years_unannounced(moments: Iterable[datetime | None]) -> str:
 def aspects(values: Iterable[str]) -> str:
     """Returns the names of aspects."""
     return "、".join(ASPECTS.get(one, one) for one in values)
-
-
-@blp.app_template_filter()
-def scheme(value: str | None) -> str:
-    """Returns the name of a certification that an enterprise aims at."""
-    return Scheme[value].label if value else ""
 
 
 # --- all of them
@@ -105,6 +98,7 @@ def own(actor: Actor) -> Response:
         links=LINKS,
         offers=case_offers.to_answer(actor),
         names=reference.division_names(SYSTEM),
+        schemes=reference.scheme_names(SYSTEM),
     )
 
 

@@ -11,7 +11,7 @@ from app.access import SYSTEM, Actor
 from app.console.enterprises import url_of
 from app.console.forms import Form
 from app.console.frame import done, page, require
-from app.services import enterprise_dossiers, enterprise_duplicates, enterprise_merges, reference
+from app.services import clusters, enterprise_dossiers, enterprise_duplicates, enterprise_merges, reference
 from app.services.enterprise_register import industry_name
 from schemas import enterprises as shapes
 
@@ -40,7 +40,7 @@ def enterprise_merge_preview(actor: Actor, keep_id: UUID, drop_id: UUID) -> Any:
     seen = enterprise_duplicates.preview(actor, keep_id, drop_id)
     form = Form(
         shapes.MergeBody,
-        {"taken": [one.name for one in seen.facts if one.takeable and one.kept in (None, "")]},
+        {"taken": [one.name for one in seen.facts if one.takeable and one.kept in (None, "", [])]},
     )
     if form.submitted:
         with form:
@@ -49,10 +49,11 @@ def enterprise_merge_preview(actor: Actor, keep_id: UUID, drop_id: UUID) -> Any:
             said = f"“{seen.drop.name}”（{seen.drop.credit_code}）已并入“{kept.name}”，双方负责人已收到通知。"
             return done(said, url_of(keep_id))
         seen = enterprise_duplicates.preview(actor, keep_id, drop_id)  # it was refused: as things are now
-    industries = reference.industry_names(SYSTEM)
+    industries, called = reference.industry_names(SYSTEM), clusters.names()
     return form.page(
         "enterprises/preview.html",
         seen=seen,
         divisions=reference.division_names(SYSTEM),
         industry=lambda code: industry_name(code, industries),
+        clusters=lambda codes: clusters.said(codes, called),
     )

@@ -14,6 +14,7 @@ from app.console.frame import done, may, page, render, require
 from app.console.lists import list_page
 from app.pagination import Page
 from app.services import (
+    clusters,
     enterprise_contacts,
     enterprise_dossiers,
     enterprise_duplicates,
@@ -21,6 +22,8 @@ from app.services import (
     enterprise_imports,
     enterprise_register,
     enterprise_reviews,
+    enterprises,
+    held_certificates,
     reference,
 )
 from app.services.enterprises import CHOOSABLE, Profile
@@ -62,6 +65,20 @@ def enterprise_contact(actor: Actor, enterprise_id: UUID, user_id: UUID) -> Resp
     return _page(actor, enterprise_id, revealed={user_id: phone})
 
 
+@page("/enterprises/<uuid:enterprise_id>/clusters", methods=("GET", "POST"))
+@require("enterprises.review")
+def enterprise_clusters(actor: Actor, enterprise_id: UUID) -> Any:
+    """The clusters and chains that an enterprise belongs to."""
+    found = enterprises.get(actor, enterprise_id)
+    form = Form(shapes.ClustersBody, found)
+    if form.submitted:
+        with form:
+            enterprise_reviews.tag(actor, enterprise_id, form.values()["clusters"])
+            return done("产业集群（链）已保存。", url_of(enterprise_id))
+        found = enterprises.get(actor, enterprise_id)
+    return form.page("enterprises/clusters.html", enterprise=found, clusters=clusters.choices())
+
+
 def _page(actor: Actor, enterprise_id: UUID, **values: Any) -> Response:
     found = enterprise_dossiers.dossier(actor, enterprise_id)
     compares = may("enterprises.review") and found.enterprise.state != EnterpriseState.merged
@@ -69,6 +86,7 @@ def _page(actor: Actor, enterprise_id: UUID, **values: Any) -> Response:
         "enterprises/enterprise.html",
         found=found,
         alike=enterprise_duplicates.candidates(actor, enterprise_id) if compares else [],
+        held=held_certificates.at_desk(actor, enterprise_id),
         happened=_history(actor, enterprise_id),
         **values,
     )
@@ -115,7 +133,7 @@ def override(actor: Actor) -> Any:
             code, division_id, reason = (body.pop(name) for name in ("credit_code", "division_id", "reason"))
             made = enterprise_reviews.override(actor, code, division_id, Profile(**body), reason)
             return done("已特批登记，进入待审核。", url_of(made.id))
-    return form.page("enterprises/new.html", divisions=divisions)
+    return form.page("enterprises/new.html", divisions=divisions, clusters=clusters.choices())
 
 
 @page("/enterprises/import", methods=("GET", "POST"), upload=True, endpoint="enterprises_import")
@@ -128,7 +146,9 @@ def import_(actor: Actor) -> Any:
             division = form.values()["division_id"]
             return transfer_pages.start(actor, enterprise_imports.IMPORT, division_id=division)
     columns = enterprise_imports.COLUMNS
-    return form.page("enterprises/import.html", divisions=_own(actor), columns=columns)
+    return form.page(
+        "enterprises/import.html", divisions=_own(actor), columns=columns, clusters=clusters.choices()
+    )
 
 
 @page("/enterprises/import/template.xlsx")

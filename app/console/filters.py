@@ -15,11 +15,11 @@ TONES = {
     "yellow": {"pending", "registered", "waiting", "closing", "initial", "changed", "gone"}
     | {"requested", "routing"},
     "green": {"confirmed", "reviewed", "published", "accepted", "active", "done", "approved", "issued"}
-    | {"booked", "seen", "verified"},
+    | {"valid", "delivered", "booked", "seen", "verified"},
     "orange": {"returned", "duplicate", "late", "too_early", "code_expired", "not_confirmed"}
-    | {"rectification", "revisit", "excused", "no_show"},
+    | {"suspended", "unknown", "rectification", "revisit", "excused", "no_show"},
     "red": {"refused", "cancelled", "failed", "disabled", "wrong_training", "unknown_ticket", "clock_skewed"}
-    | {"terminated", "revoked"},
+    | {"revoked", "terminated"},
 }
 WEEKDAYS = "一二三四五六日"
 

@@ -18,7 +18,7 @@ from app.access import NOBODY, Actor
 from app.console.navigation import items_for
 from app.errors import DomainError
 from app.limits import count_user
-from app.services import people, transfers
+from app.services import people, sending_alerts, transfers
 from config.settings import settings
 from models.lifecycle import IllegalMove
 
@@ -234,4 +234,5 @@ def _surroundings() -> dict[str, Any]:
         "nav": items_for(actor),
         "under_way": transfers.under_way(actor.acting("people.staff")) if actor.may("people.staff") else 0,
         "may": may,
+        "sending_standing": lambda: sending_alerts.standing(actor),
     }

@@ -16,12 +16,24 @@ from app.services.notice_routes import Filling, Route, Use
 from models.message_templates import Channel, MessageTemplate
 from schemas import messages as shapes
 
+_NOTHING = "没有再能自动设置的通知：其余的没有合适的模板，或已由工作人员设置过。"
+
 
 @page("/messages/routes", endpoint="notice_routes")
 @require("messages.desk")
 def index(actor: Actor) -> Response:
     """Every kind of notice with its way."""
     return render("messages/routes.html", routes=notice_routes.every(actor))
+
+
+@page("/messages/routes/set-up", methods=("POST",), endpoint="notice_routes_set_up")
+@require("messages.templates")
+def set_up(actor: Actor) -> Any:
+    """Sets what nobody has decided, by the templates that suit."""
+    made = notice_routes.set_up(actor)
+    labels = "、".join(kind.label for kind in made)
+    said = f"已为 {len(made)} 类通知选用模板：{labels}。请逐类核对手机上的样子。" if made else _NOTHING
+    return done(said, url_for(".notice_routes"))
 
 
 @page("/messages/routes/<kind>", endpoint="notice_route")

@@ -10,7 +10,7 @@ from flask import Response, url_for
 from app.access import Actor
 from app.console.frame import done, page, render, require
 from app.console.lists import list_page
-from app.services import message_templates, sending_figures, sending_pauses
+from app.services import sending_figures, sending_pauses
 from models.deliveries import DeliveryState
 from models.message_templates import Channel
 
@@ -23,7 +23,6 @@ def index(actor: Actor) -> Response:
         "messages/sending.html",
         pauses=sending_pauses.open_pauses(actor),
         figures=sending_figures.figures(actor),
-        held=message_templates.held(actor),
         channels=tuple(Channel),
         states=tuple(DeliveryState),
         open_states=sending_figures.OPEN,

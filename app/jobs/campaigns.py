@@ -31,7 +31,7 @@ def wind_up(campaign_id: str) -> None:
 
 @task("campaigns.catch_up", cron="* * * * *")
 def catch_up() -> None:
-    """Every minute: what a lost job left behind, and the campaigns that are done."""
+    """Every minute: what a lost job left behind, and the campaigns that are done, if no sender ended them."""
     for campaign_id, state in campaign_moves.overdue(SYSTEM):
         if state == CampaignState.scheduled:
             campaign_moves.start(SYSTEM, campaign_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.access import SYSTEM
 from app.jobs import task
 from app.logs import log
-from app.services import followers, message_templates
+from app.services import followers, message_templates, notice_routes
 
 
 @task("messages.synchronise_templates", cron="23 * * * *")
@@ -14,6 +14,15 @@ def synchronise_templates() -> None:
     for one in message_templates.synchronise(SYSTEM):
         if one.problem:
             log.warning("templates not synchronised", channel=one.channel.value, problem=one.problem)
+
+
+@task("messages.set_up")
+def set_up() -> None:
+    """Sets sending up by what the platform has: the templates, and the routes that nobody has decided."""
+    problems = [one.problem for one in message_templates.synchronise(SYSTEM) if one.problem]
+    notice_routes.set_up(SYSTEM)
+    if problems:
+        raise RuntimeError("the platform was not heard")  # it is started beside us, and tried again
 
 
 @task("followers.back_fill", cron="41 19 * * *")

@@ -25,7 +25,14 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from app.access import SYSTEM
 from app.jobs.pace import Pace
 from app.logs import log
-from app.services import delivery_outcomes, dispatching, outgoing, sending, sending_results
+from app.services import (
+    campaign_progress,
+    delivery_outcomes,
+    dispatching,
+    outgoing,
+    sending,
+    sending_results,
+)
 from app.services.outgoing import Message
 from app.services.sending import Claim
 from app.services.sending_results import Result
@@ -41,6 +48,7 @@ DISPATCHED_AT_ONCE = 1_000
 IDLE_SECONDS = 0.25
 PACED_SECONDS = 0.005
 RECOVER_SECONDS = 5.0
+FINISH_SECONDS = 1.0
 AWAY_SECONDS = 0.5
 LAST_TRIES_SECONDS = 30.0
 
@@ -75,7 +83,7 @@ class Sender:
         self._work: SimpleQueue[Message | None] = SimpleQueue()
         self._came: SimpleQueue[Result] = SimpleQueue()
         self._bell, self._hungry = threading.Event(), threading.Event()
-        self._stopping = threading.Event()
+        self._stopping, self._settled = threading.Event(), threading.Event()
         self._crash: BaseException | None = None
 
     def stop(self) -> None:
@@ -148,6 +156,8 @@ class Sender:
                     log.error("results not recorded", results=len(results))
                     return
                 continue
+            if results:
+                self._settled.set()
             in_flight += len(marked) - len(results)
             for message in planned:
                 if message.id in marked:
@@ -198,7 +208,7 @@ class Sender:
             self.stop()
 
     def _prepare_until_stopped(self) -> None:
-        recovered_at = float("-inf")
+        recovered_at = finished_at = float("-inf")
         while not self._stopping.is_set():
             try:
                 if time.monotonic() - recovered_at >= RECOVER_SECONDS:
@@ -207,6 +217,11 @@ class Sender:
                     recovered_at = time.monotonic()
                     if recovered:
                         log.warning("deliveries recovered", count=recovered)
+                if self._settled.is_set() and time.monotonic() - finished_at >= FINISH_SECONDS:
+                    self._settled.clear()
+                    with self._app.app_context():
+                        campaign_progress.finish(SYSTEM)
+                    finished_at = time.monotonic()
                 busy = self._prepare_some()
             except (OperationalError, InterfaceError) as error:
                 self._database_away(error)
@@ -218,6 +233,8 @@ class Sender:
     def _prepare_some(self) -> bool:
         with self._app.app_context():
             dispatched = dispatching.dispatch(SYSTEM, DISPATCHED_AT_ONCE)
+        if dispatched:
+            self._settled.set()  # whoever cannot be reached has an outcome
         wanted = 4 * self._size - sum(map(len, self._ready.values()))
         if wanted <= self._size:
             return dispatched == DISPATCHED_AT_ONCE

@@ -79,8 +79,10 @@ def every(_actor: Actor) -> list[Agency]:
 
 @transaction("agencies.manage")
 def create(actor: Actor, values: Mapping[str, Any]) -> Agency:
-    """Adds an agency with all that is known of it; raises DomainError `name_taken` or `division_unknown`."""
+    """Adds an agency with all that is known of it; raises DomainError `name_taken` `division_unknown`
+    or `validation_failed` (a scheme that there is not)."""
     _check_counties(values.get("counties") or [])
+    reference.check_schemes(SYSTEM, "schemes", values.get("schemes") or [])
     agency = Agency(**values)
     session().add(agency)
     _flush()
@@ -92,8 +94,9 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Agency:
 def change(actor: Actor, agency_id: UUID, values: Mapping[str, Any]) -> Agency:
     """Changes what is kept of an agency.
 
-    Raises DomainError `not_found`, `name_taken`, `division_unknown`, `capacity_below_under_way` or
-    `agency_still_selected` (by a county that it would no longer serve).
+    Raises DomainError `not_found`, `name_taken`, `division_unknown`, `validation_failed` (a scheme that
+    there is not), `capacity_below_under_way` or `agency_still_selected` (by a county that it would no
+    longer serve).
     """
     return _change(actor, agency_id, values)
 
@@ -143,6 +146,7 @@ def _change(actor: Actor, agency_id: UUID, values: Mapping[str, Any]) -> Agency:
         refusal.fields = {"capacity": [refusal.message]}
         raise refusal
     _check_counties(values.get("counties") or [])
+    reference.check_schemes(SYSTEM, "schemes", values.get("schemes") or [])
     _require_selected(agency_id, values.get("counties", agency.counties))
     changed = sorted(name for name, value in values.items() if getattr(agency, name) != value)
     for name in changed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from app.services import reference
 from app.transactions import session, transaction
 from app.workbooks import Column
 from app.workbooks.columns import Kind
-from models.agencies import Agency, AgencyAssessment, AgencySelection, Expert, Scheme
+from models.agencies import Agency, AgencyAssessment, AgencySelection, Expert
 from models.base import now
 from models.cases import Aspect
 from models.labels import Labelled
@@ -114,7 +114,7 @@ def catalogue(
     cursor: str | None = None,
     division: str | None = None,
     selected: str | None = None,
-    scheme: Scheme | None = None,
+    scheme: str | None = None,
     q: str | None = None,
 ) -> Page:
     """Returns a page of the agencies that take part, by name, each with its experts: two queries.
@@ -124,8 +124,10 @@ def catalogue(
         selected: those that its county selected this year.
         q: part of the name.
 
-    Raises DomainError `invalid_cursor`.
+    Raises DomainError `invalid_cursor`, `validation_failed` (a scheme that there is not).
     """
+    if scheme is not None:
+        reference.check_schemes(SYSTEM, "scheme", [scheme])
     page = _LIST.page(cursor, limit, division=division, selected=selected, scheme=scheme, q=like(q))
     experts = _experts([one.id for one in page.items])
     items = [{**one._asdict(), "experts": experts.get(one.id, [])} for one in page.items]
@@ -195,10 +197,15 @@ def labels(kind: type[Labelled], values: Sequence[str]) -> str:
     return "、".join(one.label for one in kind if one.value in values)
 
 
+def scheme_labels(codes: Collection[str], names: Mapping[str, str]) -> str:
+    """Returns what people read for the codes of schemes."""
+    return "、".join(name for code, name in names.items() if code in codes)
+
+
 def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    names = reference.division_names(SYSTEM)
+    names, schemes = reference.division_names(SYSTEM), reference.scheme_names(SYSTEM)
     for row in rows:
-        row["schemes"] = labels(Scheme, row["schemes"])
+        row["schemes"] = scheme_labels(row["schemes"], schemes)
         row["counties"] = "、".join(names.get(one, one) for one in row["counties"])
         row["selected_by"] = "、".join(names.get(one, one) for one in row["selected_by"])
         row["assessed_year"] = row["assessed_year"] and str(row["assessed_year"])  # no thousands
@@ -215,6 +222,16 @@ def _choice(name: str, label: str, condition: ColumnElement[bool], kind: type[La
         return text
 
     return Filter(name, label, condition, read, "choice", [(one.value, one.label) for one in kind])
+
+
+def _schemes() -> list[tuple[str, str]]:
+    return list(reference.scheme_names(SYSTEM).items())
+
+
+def _scheme(text: str) -> str:
+    if text not in reference.scheme_names(SYSTEM):
+        raise ValueError("没有这个选项")
+    return text
 
 
 def _yes_or_no(name: str, label: str, column: Any, yes: str, no: str) -> Filter:
@@ -257,7 +274,7 @@ REGISTER = Register(
     filters=(
         contains("q", "名称", Agency.name, "名称中的字"),
         Filter("serves", "服务县（市）区", serves("serves"), str, "division"),
-        _choice("scheme", "认证领域", _certifies("scheme"), Scheme),
+        Filter("scheme", "认证领域", _certifies("scheme"), _scheme, "choice", _schemes),
         Filter("selected", "本年由谁选定", _selected("selected"), str, "division"),
         _yes_or_no("active", "参与帮扶", Agency.active, "参与", "不参与"),
     ),

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 from app import masks
 from app.access import ROLE_NAMES, SYSTEM, Actor
 from app.registers import Filter, Register, division, since, until
-from app.services import reference
+from app.services import enterprises, held_certificates, reference
 from app.transactions import session, transaction
 from app.verbs import VERBS
 from app.workbooks import Column
@@ -76,6 +76,7 @@ DETAILS: dict[str, str] = {
     "invitation": "邀请",
     "kind": "种类",
     "moved": "转移",
+    "number": "证书编号",
     "outcome": "结果",
     "people": "人数",
     "phase": "帮扶前后",
@@ -110,6 +111,7 @@ VALUES: dict[str, str] = {
     "delivered": "已送达",
     "enrolled": "登记并签到",
     "exported": "导出",
+    "held_certificates": "认证证书",
     "known": "已有",
     "mini_program": "小程序",
     "owned": "企业自行维护",
@@ -122,6 +124,7 @@ VALUES: dict[str, str] = {
     "unchanged": "无变化",
     "updated": "更新",
 }
+_FIELDS = enterprises.FIELDS | held_certificates.FIELDS
 _LABELS: dict[str, str] = {one.value: one.label for one in (*Outcome, *SelectionReason)}
 NAMED: tuple[tuple[Any, Any], ...] = (
     (Agency, Agency.name),
@@ -166,7 +169,7 @@ def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     called = who(SYSTEM, people)
     names = _names(SYSTEM, {(row["subject_type"], row["subject_id"]) for row in rows})
     names |= {("users", str(user_id)): name for user_id, name in called.items()}
-    words = VALUES | _LABELS | ROLE_NAMES | reference.division_names(SYSTEM)
+    words = VALUES | _LABELS | _FIELDS | ROLE_NAMES | reference.division_names(SYSTEM)
     for row in rows:
         nobody = "未登录" if row["verb"] == "staff.proof_failed" else "系统"
         row["who"] = called.get(row["user_id"], nobody)

@@ -96,7 +96,7 @@ REGISTER = Register(
     filters=(
         find.contains("enterprise", "企业名称", Booking.enterprise_name, "名称中的字"),
         find.contains("agency", "机构名称", Agency.name, "名称中的字"),
-        replace(_states, choices=[one for one in _states.choices if one[0] not in PASSING]),
+        replace(_states, choices=[(one.value, one.label) for one in BookingState if one not in PASSING]),
         find.choice("meeting", "方式", Booking.meeting, Meeting),
         find.division("division", "辖区", Booking.division_id),
         find.since("from", "不早于", Booking.starts_at),

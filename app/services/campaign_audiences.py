@@ -31,7 +31,7 @@ from sqlalchemy import (
 from app import masks
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import enterprise_register, reference
+from app.services import clusters, enterprise_register, held_certificates, reference
 from app.transactions import session, transaction
 from models.base import BEIJING, division_patterns, now
 from models.campaigns import By, Campaign, TookPart, Who
@@ -57,6 +57,8 @@ class Audience:
     Args:
         divisions: with all below them.
         industries: codes with their letter, which begin the codes meant.
+        clusters: codes; one of them is enough.
+        expires_within: days; a certificate in force that the enterprise holds ends by then.
         training, since, until: which trainings `took_part` is about; days in Beijing, both included.
     """
 
@@ -65,6 +67,8 @@ class Audience:
     divisions: tuple[str, ...] = ()
     industries: tuple[str, ...] = ()
     size_classes: tuple[SizeClass, ...] = ()
+    clusters: tuple[str, ...] = ()
+    expires_within: int | None = None
     states: tuple[EnterpriseState, ...] = (EnterpriseState.reviewed,)
     took_part: TookPart | None = None
     training: UUID | None = None
@@ -80,6 +84,8 @@ class Audience:
             "divisions": tuple,
             "industries": tuple,
             "size_classes": lambda values: tuple(map(SizeClass, values)),
+            "clusters": tuple,
+            "expires_within": int,
             "states": lambda values: tuple(EnterpriseState[one] for one in values),
             "took_part": lambda value: TookPart[value],
             "training": UUID,
@@ -102,7 +108,7 @@ def checked(division_id: str, values: Mapping[str, Any]) -> Audience:
     """Returns the audience that was asked for.
 
     Raises DomainError `validation_failed` with the fields: a division that is not the campaign's or below
-    it, an industry that there is not, days in the wrong order.
+    it, an industry or cluster that there is not, days in the wrong order.
     """
     values = dict(values)
     wrong: dict[str, list[str]] = {}
@@ -114,6 +120,10 @@ def checked(division_id: str, values: Mapping[str, Any]) -> Audience:
             industries += [p.removesuffix("%") for p in enterprise_register.industries(text)] if text else []
         except ValueError as reason:
             wrong["industries"] = [f"{text}：{reason}"]
+    try:
+        values["clusters"] = clusters.checked(values.get("clusters") or ())
+    except DomainError as error:
+        wrong |= error.fields
     since, until, training = (values.get(name) for name in ("since", "until", "training"))
     if since and until and since > until:
         wrong["until"] = ["不能早于开始日期"]
@@ -121,7 +131,7 @@ def checked(division_id: str, values: Mapping[str, Any]) -> Audience:
         wrong["training"] = ["没有这场培训，或还没有发布"]
     if wrong:
         raise DomainError("validation_failed", fields=wrong)
-    for name in ("divisions", "size_classes", "states"):
+    for name in ("divisions", "size_classes", "clusters", "states"):
         values[name] = tuple(values.get(name) or ())
     return Audience(**values, industries=tuple(sorted(set(industries))))
 
@@ -174,6 +184,11 @@ def _conditions(audience: Audience) -> list[ColumnElement[bool]]:
         conditions.append(Enterprise.industry_code.op("~~", is_comparison=True)(begins))
     if audience.size_classes:
         conditions.append(Enterprise.size_class.in_(audience.size_classes))
+    if audience.clusters:
+        tagged = Enterprise.clusters.op("&&", is_comparison=True)
+        conditions.append(tagged(literal(list(audience.clusters), ARRAY(Text))))
+    if audience.expires_within:
+        conditions.append(held_certificates.expiring(Enterprise.id, audience.expires_within))
     if audience.states:
         conditions.append(Enterprise.state.in_(audience.states))
     if audience.took_part:
@@ -303,14 +318,21 @@ def said(audience: Audience, listed: int) -> list[tuple[str, str]]:
     if audience.by is By.listed:
         return [*whom, ("企业", f"上传的名单，{listed} 家")]
     names, industries = reference.division_names(SYSTEM), reference.industry_names(SYSTEM)
+    called = clusters.names()
     pairs = [
         ("辖区", [names.get(one, one) for one in audience.divisions]),
         ("行业", [enterprise_register.industry_name(one, industries) for one in audience.industries]),
         ("规模", [one.label for one in audience.size_classes]),
+        ("产业集群（链）", [called.get(one, one) for one in audience.clusters]),
+        ("认证证书", _expiry_said(audience)),
         ("企业状态", [one.label for one in audience.states]),
         ("参训", _took_part_said(audience)),
     ]
     return whom + [(label, "、".join(values)) for label, values in pairs if values]
+
+
+def _expiry_said(audience: Audience) -> list[str]:
+    return [f"有效，{audience.expires_within} 天内到期"] if audience.expires_within else []
 
 
 def _took_part_said(audience: Audience) -> list[str]:

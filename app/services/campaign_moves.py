@@ -21,6 +21,7 @@ from models.lifecycle import IllegalMove
 LATEST = timedelta(days=60)
 """How far ahead a campaign may be scheduled."""
 CALLED_OFF = "群发已取消"
+GREW = "到开始时收件人增多，超过了不需复核的人数"
 
 
 def _move(
@@ -60,10 +61,11 @@ def submit(actor: Actor, campaign_id: UUID, scheduled_at: datetime | None = None
     Args:
         scheduled_at: not before this time; None: as soon as it may.
 
-    Raises DomainError `not_found`, `campaign_not_yours`, `campaign_incomplete`, `campaign_empty`,
-    `validation_failed` (the time), or IllegalMove.
+    Raises DomainError `not_found`, `campaign_not_yours`, `campaign_not_draft`, `campaign_incomplete`,
+    `campaign_empty` or `validation_failed` (the time).
     """
-    campaign = campaigns.draft(actor, campaign_id)
+    # Held, so that the people who are counted are the people who get it.
+    campaign = campaigns.hold_draft(actor, campaign_id)
     if problems := campaigns.problems(actor, campaign):
         raise DomainError("campaign_incomplete", fields=problems)
     if scheduled_at and not now() < scheduled_at <= now() + LATEST:
@@ -100,6 +102,7 @@ def approve(actor: Actor, campaign_id: UUID) -> None:
         CampaignState.scheduled,
         Campaign.created_by != actor.user_id,
         approved_by=actor.user_id,
+        state_reason=None,
     )
     _start_later(campaign_id, campaigns.require(campaign_id).scheduled_at)
     audit.record(
@@ -144,16 +147,36 @@ def withdraw(actor: Actor, campaign_id: UUID) -> None:
     audit.record(actor, "campaign.withdrawn", _subject(campaign_id), division=moved.division_id)
 
 
+@transaction("messages.send")
+def start_now(actor: Actor, campaign_id: UUID) -> None:
+    """Lets a campaign start that waits for its time; raises DomainError `not_found` or IllegalMove."""
+    scheduled = CampaignState.scheduled
+    moved = _move(campaign_id, (scheduled,), scheduled, scheduled_at=None)
+    _start_later(campaign_id, None)
+    audit.record(actor, "campaign.advanced", _subject(campaign_id), division=moved.division_id)
+
+
 @transaction(None)
 def start(_system: Actor, campaign_id: UUID) -> bool:
-    """Lets the preparation of a campaign begin whose time has come; returns whether it did."""
+    """Lets the preparation of a campaign begin whose time has come; returns whether it did.
+
+    One that nobody approved, and that is for many by now, waits for a second person instead.
+    """
     due = or_(Campaign.scheduled_at.is_(None), Campaign.scheduled_at <= now())
-    try:
-        moved = _move(campaign_id, (CampaignState.scheduled,), CampaignState.preparing, due)
-    except (IllegalMove, DomainError):
+    since = (CampaignState.scheduled,)
+    wanted = select(Campaign).where(Campaign.id == campaign_id, Campaign.state.in_(since), due)
+    campaign = session().execute(wanted.with_for_update()).scalar()
+    if campaign is None:
         return False  # withdrawn, cancelled, put off, or begun by the other job
-    audit.record(SYSTEM, "campaign.started", _subject(campaign_id), division=moved.division_id)
-    return True
+    people = 0 if campaign.approved_by else campaigns.count(SYSTEM, campaign)
+    held = campaigns.must_be_approved(people)
+    if held:
+        _move(campaign_id, since, CampaignState.approving, recipients=people, state_reason=GREW)
+    else:
+        _move(campaign_id, since, CampaignState.preparing)
+    subject, division = _subject(campaign_id), campaign.division_id
+    audit.record(SYSTEM, "campaign.held" if held else "campaign.started", subject, division=division)
+    return not held
 
 
 # --- under way

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, func, select, update
+from sqlalchemy import String, bindparam, case, exists, func, select, type_coerce, update
 
 from app import audit, masks
 from app import registers as find
@@ -23,6 +23,7 @@ from models.base import now
 from models.campaigns import Campaign, CampaignState
 from models.deliveries import TERMINAL, Delivery, DeliveryState
 from models.enterprises import Enterprise
+from models.labels import Labelled
 from models.lifecycle import IllegalMove
 from models.message_templates import Channel
 from models.messages import Notice
@@ -104,8 +105,24 @@ def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     people = _people(SYSTEM, [row["user_id"] for row in rows], rows[0]["division_id"]) if rows else {}
     for row in rows:
         row["name"], row["enterprise"] = people.get(row["user_id"], ("", ""))
-        row["channel"] = row["channel"].label
+        row["channel"] = row["channel"].label if row["channel"] else None
+        row["state"] = row["state"] or (Unsent.inbox if row["dispatched_at"] else Unsent.pending)
     return rows
+
+
+class Unsent(Labelled):
+    """What a message is that has no delivery."""
+
+    pending = "pending", "等待分派渠道"
+    inbox = "inbox", "仅站内"
+
+
+_OUTCOME: Any = case(
+    (Delivery.state.is_not(None), type_coerce(Delivery.state, String)),
+    (Notice.dispatched_at.is_(None), Unsent.pending.value),
+    else_=Unsent.inbox.value,
+)
+_READ: Any = case((Notice.read_at.is_(None), "unread"), else_="read")
 
 
 RECIPIENTS = Register(
@@ -113,9 +130,12 @@ RECIPIENTS = Register(
     "群发结果",
     "messages.send",
     select(
-        Delivery.id,
-        Delivery.user_id,
-        Delivery.division_id,
+        Notice.id,
+        Notice.user_id,
+        Notice.dispatched_at,
+        Notice.read_at,
+        Campaign.division_id,
+        Delivery.id.label("delivery_id"),
         Delivery.channel,
         Delivery.state,
         Delivery.reason,
@@ -123,7 +143,10 @@ RECIPIENTS = Register(
         Delivery.attempts,
         Delivery.due_at,
         Delivery.settled_at,
-    ).where(Delivery.campaign_id == bindparam("campaign"), Delivery.superseded.is_(False)),
+    )
+    .join(Campaign, Campaign.id == Notice.campaign_id)
+    .outerjoin(Delivery, (Delivery.notice_id == Notice.id) & Delivery.superseded.is_(False))
+    .where(Notice.campaign_id == bindparam("campaign")),
     [
         Column("收件人", "name", width=12),
         Column("企业", "enterprise", width=32),
@@ -134,17 +157,20 @@ RECIPIENTS = Register(
         Column("尝试次数", "attempts", kind=Kind.INTEGER, width=8),
         Column("不早于", "due_at", kind=Kind.DATETIME, width=18),
         Column("有结果的时间", "settled_at", kind=Kind.DATETIME, width=18),
+        Column("站内阅读时间", "read_at", kind=Kind.DATETIME, width=18),
     ],
-    key=Delivery.id,
-    sorts={"state": Delivery.state, "settled_at": Delivery.settled_at},
+    key=Notice.id,
+    sorts={"state": _OUTCOME, "settled_at": Delivery.settled_at, "read_at": Notice.read_at},
     default="-settled_at",
     filters=(
-        find.choice("state", "结果", Delivery.state, DeliveryState),
+        find.named("state", "结果", _OUTCOME, {one.value: one.label for one in (*DeliveryState, *Unsent)}),
+        find.named("read", "站内", _READ, {"read": "已读", "unread": "未读"}),
         find.choice("channel", "渠道", Delivery.channel, Channel),
         find.contains("reason", "说明", Delivery.reason),
     ),
     show=_show,
     of={"campaign": UUID},
+    within=lambda campaign: campaigns.require(campaign),
 )
 
 
@@ -153,12 +179,20 @@ RECIPIENTS = Register(
 
 @transaction(None)
 def finish(_system: Actor) -> list[UUID]:
-    """Ends the running campaigns of which every recipient has an outcome; returns them."""
+    """Ends the running campaigns of which every recipient has an outcome; returns them.
+
+    Each is held before anything is looked at, so that one that is being retried ends before or after it.
+    One that somebody else holds is left to the next time.
+    """
+    running = select(Campaign.id).where(Campaign.state == CampaignState.running)
+    held = session().execute(running.with_for_update(key_share=True, skip_locked=True)).scalars().all()
+    if not held:
+        return []
     pending = exists().where(Notice.campaign_id == Campaign.id, Notice.dispatched_at.is_(None))
     open_ = exists().where(Delivery.campaign_id == Campaign.id, Delivery.state.in_(_UNDER_WAY))
     finished = (
         update(Campaign)
-        .where(Campaign.state == CampaignState.running, ~pending, ~open_)
+        .where(Campaign.id.in_(held), ~pending, ~open_)
         .values(state=CampaignState.done, finished_at=now())
         .returning(Campaign.id, Campaign.division_id, Campaign.recipients)
     )
@@ -196,6 +230,7 @@ def retry(actor: Actor, campaign_id: UUID) -> int:
             state=DeliveryState.waiting,
             due_at=sending_hours.due_at(now()),
             attempts=0,
+            anew=Delivery.anew + 1,
             first_tried_at=None,
             message_id=None,
             errcode=None,

@@ -20,7 +20,6 @@ from app.workbooks import Column
 from app.workbooks.columns import Kind
 from config.settings import settings
 from models.campaigns import By, Campaign, CampaignState
-from models.lifecycle import IllegalMove
 from models.message_templates import Channel, MessageTemplate, TemplateState
 
 NOTICE = notices.kind("campaign", "群发", {})
@@ -93,7 +92,14 @@ def get(_actor: Actor, campaign_id: UUID) -> Campaign:
 
 @transaction("messages.send")
 def draft(actor: Actor, campaign_id: UUID) -> Campaign:
-    """Returns one's own draft; raises DomainError `not_found`, `campaign_not_yours`, or IllegalMove."""
+    """Returns one's own draft; raises `not_found`, `campaign_not_yours` or `campaign_not_draft`."""
+    return _own_draft(actor, campaign_id)
+
+
+def hold_draft(actor: Actor, campaign_id: UUID) -> Campaign:
+    """Returns one's own draft as `draft` does, held against changes, within the act under way."""
+    held = select(Campaign.id).where(Campaign.id == campaign_id).with_for_update()
+    session().execute(held)
     return _own_draft(actor, campaign_id)
 
 
@@ -102,7 +108,7 @@ def _own_draft(actor: Actor, campaign_id: UUID) -> Campaign:
     if campaign.created_by != actor.user_id:
         raise DomainError("campaign_not_yours")
     if campaign.state != CampaignState.draft:
-        raise IllegalMove(campaign.state, CampaignState.draft)
+        raise DomainError("campaign_not_draft", state=campaign.state.label)
     return campaign
 
 
@@ -111,6 +117,12 @@ def preview(_actor: Actor, campaign_id: UUID, audience: Audience | None = None) 
     """Returns who would get a campaign, with another audience if one is given; raises `not_found`."""
     campaign = require(campaign_id)
     return campaign_audiences.preview(SYSTEM, campaign, audience or Audience.load(campaign.audience))
+
+
+@transaction(None)
+def count(_system: Actor, campaign: Campaign) -> int:
+    """Returns how many people would get a campaign now."""
+    return campaign_audiences.preview(SYSTEM, campaign, Audience.load(campaign.audience)).people
 
 
 @transaction("messages.send")
@@ -148,7 +160,7 @@ def create(actor: Actor, name: str) -> Campaign:
 def set_audience(actor: Actor, campaign_id: UUID, name: str, values: Mapping[str, Any]) -> Campaign:
     """Changes who a draft is for.
 
-    Raises DomainError `not_found`, `campaign_not_yours`, `validation_failed`, or IllegalMove.
+    Raises DomainError `not_found`, `campaign_not_yours`, `campaign_not_draft` or `validation_failed`.
     """
     campaign = _own_draft(actor, campaign_id)
     audience = campaign_audiences.checked(campaign.division_id, values)
@@ -176,7 +188,7 @@ def set_content(
             each of the template's keys, the same for everybody.
         first: which channel is tried first when there are two.
 
-    Raises DomainError `not_found`, `campaign_not_yours`, `validation_failed`, or IllegalMove.
+    Raises DomainError `not_found`, `campaign_not_yours`, `campaign_not_draft` or `validation_failed`.
     """
     campaign = _own_draft(actor, campaign_id)
     page = TRAINING_PAGE.format(subject=training) if training else ""
@@ -230,7 +242,7 @@ def _change(campaign: Campaign, **values: Any) -> None:
         .returning(Campaign.id)
     )
     if session().execute(changed, execution_options={"synchronize_session": False}).scalar() is None:
-        raise IllegalMove(require(campaign.id).state, CampaignState.draft)
+        raise DomainError("campaign_not_draft", state=require(campaign.id).state.label)
 
 
 @transaction("messages.send")

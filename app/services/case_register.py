@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import Boolean, Integer, Text, and_, any_, bindparam, false, func, or_, select
 
+from app.access import SYSTEM
 from app.registers import Filter, Register, choice, contains, division
+from app.services import reference
 from app.services.case_deadlines import overdue_by
 from app.workbooks import Column
 from app.workbooks.columns import Kind
-from models.agencies import Agency, Scheme
+from models.agencies import Agency
 from models.base import now
 from models.cases import Aspect, Case, CaseState, Strategy
 
@@ -194,7 +196,8 @@ QUEUE = _register(
 
 
 def _show_wanted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    schemes = reference.scheme_names(SYSTEM)
     for row in rows:
         row["wanted"] = "、".join(_ASPECTS.get(one, one) for one in row["wanted"])
-        row["scheme"] = Scheme[row["scheme"]].label if row["scheme"] else ""
+        row["scheme"] = schemes.get(row["scheme"], "")
     return rows

@@ -13,7 +13,7 @@ from app.access import SYSTEM, Actor
 from app.prepared import Prepared
 from app.services import case_moves, reference
 from app.transactions import session, transaction
-from models.agencies import Agency, AgencyAssessment, AgencySelection, Scheme, SelectionReason
+from models.agencies import Agency, AgencyAssessment, AgencySelection, SelectionReason
 from models.cases import Case, CaseOffer, CaseState, OfferState
 
 COUNTY_DEPTH = 3
@@ -161,7 +161,8 @@ def ranking(_actor: Actor, case: Case) -> list[Candidate]:
     rows = _rank(SYSTEM, case)
     names = reference.division_names(SYSTEM)
     county = names.get(".".join(case.division_id.split(".")[:COUNTY_DEPTH]), case.division_id)
-    return [Candidate(row.id, row.name, row.fee_waiver, _grounds(row, case, county)) for row in rows]
+    scheme = reference.scheme_names(SYSTEM)[case.scheme] if case.scheme else ""
+    return [Candidate(row.id, row.name, row.fee_waiver, _grounds(row, case, county, scheme)) for row in rows]
 
 
 @transaction(None)
@@ -170,16 +171,17 @@ def _rank(_system: Actor, case: Case) -> Sequence[Any]:
     return _RANKING(here=above(case.division_id), scheme=case.scheme, year=case.year, case=case.id)
 
 
-def _grounds(row: Any, case: Case, county: str) -> list[Ground]:
+def _grounds(row: Any, case: Case, county: str, scheme: str) -> list[Ground]:
     free = row.capacity - row.under_way
     room = f"还可承接 {free} 个（在办 {row.under_way}，上限 {row.capacity}）" if free > 0 else "在办项目已满"
     said = [
         Ground(f"服务{county}" if row.serves else f"服务范围不含{county}", row.serves),
         Ground(_selection(row, case.year, county), row.selected),
     ]
-    if case.scheme:
-        label = Scheme[case.scheme].label
-        said.append(Ground(f"认证领域含{label}" if row.certifies else f"认证领域不含{label}", row.certifies))
+    if scheme:
+        said.append(
+            Ground(f"认证领域含{scheme}" if row.certifies else f"认证领域不含{scheme}", row.certifies)
+        )
     said += [Ground(room + (f"，另有 {row.waiting} 个派单待答复" if row.waiting else ""), free > 0)]
     said.append(Ground(_assessment(row), row.year is not None))
     if row.answered:

@@ -16,7 +16,7 @@ from app.services.case_steps import AGENCY_STEPS, NEXT, Requirement
 from app.services.case_timeline import Entry
 from app.services.case_work import ASPECTS, Work
 from app.transactions import session, transaction
-from models.agencies import Agency, Expert, Scheme
+from models.agencies import Agency, Expert
 from models.cases import WORKED, Case, CaseState, CaseTransition, Correction
 
 _PLAIN = (
@@ -81,6 +81,7 @@ class Seen:
 
     case: Case
     division: str
+    scheme: str
     agency: Agency | None
     expert: str
     correction: Correction | None
@@ -97,10 +98,6 @@ class Seen:
         return "、".join(ASPECTS[one] for one in self.case.wanted if one in ASPECTS)
 
     @property
-    def scheme(self) -> str:
-        return Scheme[self.case.scheme].label if self.case.scheme else ""
-
-    @property
     def contact(self) -> str:
         return f"{masks.name(self.case.contact_name)} {masks.phone(self.case.contact_phone)}"
 
@@ -115,6 +112,7 @@ def look(actor: Actor, case_id: UUID) -> Seen:
     return Seen(
         case,
         names.get(case.division_id, case.division_id),
+        reference.scheme_names(SYSTEM)[case.scheme] if case.scheme else "",
         session().get(Agency, case.agency_id) if case.agency_id else None,
         expert.name if expert else "",
         session().execute(open_one(case_id)).scalar() if paused else None,

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.pagination import Listing, Page
-from app.services import case_moves, case_offers, enterprises
+from app.services import case_moves, case_offers, enterprises, reference
 from app.services.case_routing import chosen_by_county
 from app.transactions import session, transaction
 from models.agencies import Agency
@@ -28,7 +28,7 @@ class Wish:
 
     Args:
         wanted: aspects that it wants to improve; may be empty.
-        scheme: the certification that it aims at, if any.
+        scheme: the code of the certification that it aims at, if any.
     """
 
     need: str
@@ -42,8 +42,10 @@ class Wish:
 def request(actor: Actor, enterprise_id: UUID, wish: Wish) -> Case:
     """Asks for a case without a slot; the county is told and reviews it.
 
-    Raises DomainError `not_found`, `enterprise_not_reviewed` or `case_open` (one open case at a time).
+    Raises DomainError `not_found`, `enterprise_not_reviewed` `case_open` (one open case at a time) or
+    `validation_failed` (a scheme that there is not).
     """
+    reference.check_schemes(SYSTEM, "scheme", [wish.scheme] if wish.scheme else [])
     case = _new(actor, enterprises.find(enterprise_id), wish)
     case_moves.start(actor, case)
     return case

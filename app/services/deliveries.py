@@ -153,6 +153,7 @@ def _anew(moment: Any) -> dict[str, Any]:
         "state": DeliveryState.waiting,
         "due_at": moment,
         "attempts": 0,
+        "anew": Delivery.anew + 1,
         "first_tried_at": None,
         "message_id": None,
         "errcode": None,

@@ -1,4 +1,4 @@
-"""A small set of data to look around in: reviewed enterprises, trainings in every state, and agencies.
+"""A small set of data to look around in: enterprises, trainings, agencies, cases, ways into WeChat.
 
 It makes no account and no password: whoever tries the program signs in through the simulator.
 """
@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from app import audit
+from app import audit, outbox
 from app.access import Actor, Grant
 from app.services import demo_agencies, signups, sizing, trainings
 from app.services.enterprises import Profile
@@ -21,6 +21,7 @@ from app.transactions import session, transaction
 from models import credit_code
 from models.base import new_id, now
 from models.enterprises import Enterprise, EnterpriseState
+from models.message_templates import NoticeRoute
 from models.people import User
 from models.trainings import Audience, Mode, Provider, Training, TrainingState
 
@@ -64,6 +65,9 @@ def load(actor: Actor) -> Made:
     made = [key for key, values in _trainings(midnight).items() if _training(actor, key, values)]
     if _FULL in made:
         _fill(_FULL)
+    if session().execute(select(NoticeRoute.kind)).first() is None:
+        # The simulated platform is not there yet.
+        outbox.defer("messages.set_up", at=now() + timedelta(seconds=3))
     return Made(enterprises, len(made), demo_agencies.load(actor))
 
 

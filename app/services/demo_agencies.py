@@ -10,7 +10,7 @@ from app import audit
 from app.access import Actor, Grant
 from app.services import agencies, agency_selections
 from app.transactions import session
-from models.agencies import Agency, AgencyAssessment, Expert, Scheme, SelectionReason
+from models.agencies import Agency, AgencyAssessment, Expert, SelectionReason
 from models.base import now
 from models.cases import Aspect
 from models.people import User
@@ -22,7 +22,7 @@ _AGENCIES: tuple[dict[str, Any], ...] = (
         "profile": "演示数据。服务装备制造、车辆配件企业，擅长从零建立质量管理体系。",
         "telephone": "0516-00000001",
         "address": "徐州市云龙区（演示地址）",
-        "schemes": [Scheme.qms.value, Scheme.ems.value, Scheme.ohsms.value],
+        "schemes": ["qms", "ems", "ohsms"],
         "counties": ["js.xz.fengxian", "js.xz.peixian", "js.xz.tongshan"],
         "capacity": 12,
         "fee_waiver": "参与提升行动的小微企业，初次认证费用减免 30%。",
@@ -33,7 +33,7 @@ _AGENCIES: tuple[dict[str, Any], ...] = (
         "profile": "演示数据。绿色低碳和能源管理方面经验较多。",
         "telephone": "0516-00000002",
         "address": "徐州市泉山区（演示地址）",
-        "schemes": [Scheme.qms.value, Scheme.enms.value, Scheme.green.value, Scheme.product.value],
+        "schemes": ["qms", "enms", "green_low_carbon", "voluntary_product"],
         "counties": ["js.xz.peixian", "js.xz.tongshan", "js.xz.pizhou"],
         "capacity": 8,
         "fee_waiver": "免收首次现场指导费用。",
@@ -44,7 +44,7 @@ _AGENCIES: tuple[dict[str, Any], ...] = (
         "profile": "演示数据。面向食品、木业和服务业企业。",
         "telephone": "0516-00000003",
         "address": "邳州市（演示地址）",
-        "schemes": [Scheme.qms.value, Scheme.fsms.value, Scheme.haccp.value, Scheme.service.value],
+        "schemes": ["qms", "fsms", "service", "same_line"],
         "counties": ["js.xz.fengxian", "js.xz.pizhou"],
         "capacity": 5,
     },

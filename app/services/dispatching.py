@@ -6,7 +6,7 @@ A notice without a way, by the route of its kind or the channels of its campaign
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +51,8 @@ from models.subscriptions import Follower, Subscription
 
 UNREACHABLE = "未订阅且未关注公众号"
 CALLED_OFF = "群发已取消"
+ANSWERED_WITHIN = timedelta(minutes=10)
+"""How long after a notice the person may still allow it to be sent: the popup may stand on the next page."""
 
 _ids: Any = any_(bindparam("ids", type_=ARRAY(Uuid)))
 _channels = values(column("channel", Text), name="channels").data([(one.value,) for one in Channel])
@@ -86,13 +88,17 @@ def dispatch(_system: Actor, limit: int) -> int:
     """Makes the deliveries of the oldest undispatched notices; returns how many notices it took.
 
     Notices of a paused campaign wait. Those of a cancelled one, of people who had enough this week and of
-    people who cannot be reached get their outcome at once.
+    people who cannot be reached get their outcome at once. What other campaigns have for the same person
+    is left to the next time, when this one counts.
     """
     taken = _TAKE(limit=limit)
     if taken:
-        moment, ids = now(), [row.id for row in taken]
-        of_campaigns = [row.user_id for row in taken if row.campaign_id]
-        enough = sending_hours.had_enough(of_campaigns, moment - sending_hours.WEEK) if of_campaigns else ()
+        moment = now()
+        of_campaigns = {row.user_id: row.id for row in reversed(taken) if row.campaign_id}
+        ids = [row.id for row in taken if not row.campaign_id or of_campaigns[row.user_id] == row.id]
+        enough: Iterable[UUID] = ()
+        if of_campaigns:
+            enough = sending_hours.had_enough(list(of_campaigns), moment - sending_hours.WEEK)
         session().execute(_deliveries(ids, list(enough), moment))
         _TAKEN(ids=ids, at=moment)
     return len(taken)
@@ -109,6 +115,42 @@ def by_next_channel(refused: Iterable[UUID], moment: datetime) -> None:
         _SUPERSEDE(ids=ids, notices=list(made))
 
 
+_REACHED = Prepared(
+    update(Delivery)
+    .where(
+        Delivery.id
+        == select(Delivery.id)
+        .join(Notice, Notice.id == Delivery.notice_id)
+        .where(
+            Notice.user_id == bindparam("user", type_=Uuid),
+            Notice.created_at > bindparam("since", type_=DateTime(timezone=True)),
+            Notice.campaign_id.is_(None),
+            Delivery.template_id == bindparam("template", type_=Uuid),
+        )
+        .order_by(Notice.id.desc())
+        .limit(1)
+        .scalar_subquery(),
+        Delivery.state == DeliveryState.refused,
+        Delivery.attempts == 0,
+        Delivery.superseded.is_(False),
+    )
+    .values(
+        state=DeliveryState.waiting,
+        reason=null(),
+        settled_at=null(),
+        due_at=bindparam("at", type_=DateTime(timezone=True)),
+    )
+)
+
+
+def reached(user_id: UUID, template_id: UUID, moment: datetime) -> None:
+    """Lets the latest automatic notice go out if it was just refused for want of what was given now.
+
+    Runs in the act that is under way.
+    """
+    _REACHED(user=user_id, template=template_id, since=moment - ANSWERED_WITHIN, at=moment)
+
+
 def _ways(*condition: ColumnElement[bool]) -> Any:
     """Every channel by which some notices may go out; `place` is its place in the order."""
     channel: Any = _channels.c.channel
@@ -116,6 +158,7 @@ def _ways(*condition: ColumnElement[bool]) -> Any:
         select(
             Notice.id.label("notice_id"),
             Notice.user_id,
+            Notice.kind,
             cast(null(), Uuid).label("campaign_id"),
             literal(settings().home_division).label("division_id"),
             cast(TemplateUse.channel, Text).label("channel"),
@@ -132,6 +175,7 @@ def _ways(*condition: ColumnElement[bool]) -> Any:
         select(
             Notice.id,
             Notice.user_id,
+            Notice.kind,
             Campaign.id,
             Campaign.division_id,
             channel,
@@ -180,6 +224,7 @@ def _row(way: Any, state: Any, reason: Any, due_at: Any, at: Any) -> dict[str, A
         "id": NEW_ID,
         "notice_id": way.c.notice_id,
         "user_id": way.c.user_id,
+        "kind": way.c.kind,
         "channel": way.c.channel,
         "template_id": way.c.template_id,
         "campaign_id": way.c.campaign_id,
@@ -188,6 +233,7 @@ def _row(way: Any, state: Any, reason: Any, due_at: Any, at: Any) -> dict[str, A
         "superseded": false(),
         "due_at": due_at,
         "attempts": literal(0, Integer),
+        "anew": literal(0, Integer),
         "reason": reason,
         "settled_at": case((state == DeliveryState.waiting.value, null()), else_=at),
     }

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.access import SYSTEM, Actor
-from app.services import enterprises, memberships, questionnaires, reference, sizing
+from app.services import clusters, enterprises, memberships, questionnaires, reference, sizing
 from app.services.enterprise_register import industry_name
 from app.services.enterprises import NEEDS_SURVEY
 from app.services.memberships import Member
@@ -26,6 +26,7 @@ class Dossier:
     """One enterprise.
 
     Args:
+        clusters: their names.
         size: why it has its size class; None where no class was worked out.
         survey: questions and answers in words, of the version that was answered.
         members: masked, the owner first.
@@ -37,6 +38,7 @@ class Dossier:
     enterprise: Enterprise
     division: str
     industry: str
+    clusters: str
     size: sizing.Explanation | None
     survey: list[tuple[str, str]]
     members: list[Member]
@@ -54,6 +56,7 @@ def dossier(actor: Actor, enterprise_id: UUID) -> Dossier:
         enterprise,
         names.get(enterprise.division_id, enterprise.division_id),
         industry_name(enterprise.industry_code, reference.industry_names(SYSTEM)),
+        clusters.said(enterprise.clusters, clusters.names()),
         _size(enterprise),
         _survey(enterprise),
         memberships.members(actor, enterprise_id),

@@ -13,13 +13,14 @@ from sqlalchemy import ARRAY, Integer, Text, bindparam, func, select
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.prepared import Prepared
-from app.services import enterprise_merges, enterprises, memberships
+from app.services import enterprise_merges, enterprises, held_certificates, memberships
 from app.services.enterprise_merges import TAKEABLE
 from app.services.enterprises import FIELDS
 from app.transactions import session, transaction
 from models import credit_code
 from models.checkins import AttendanceCertificate
 from models.enterprises import Enterprise, EnterpriseState, MembershipRequest, MembershipState
+from models.held_certificates import HeldCertificate
 from models.people import RoleGrant
 from models.signups import Signup
 from models.trainings import EnterpriseSeats, Training
@@ -180,6 +181,7 @@ def _effects(_actor: Actor, keep: Enterprise, drop: Enterprise) -> tuple[dict[st
         "requests": _count(MembershipRequest, *pending),
         "signups": _count(Signup, Signup.enterprise_id == drop.id),
         "certificates": _count(AttendanceCertificate, AttendanceCertificate.enterprise_id == drop.id),
+        "held_certificates": _count(HeldCertificate, HeldCertificate.enterprise_id == drop.id),
     }
     owners = [memberships.owner(SYSTEM, one.id) for one in (keep, drop)]
     remarks = []
@@ -195,6 +197,8 @@ def _effects(_actor: Actor, keep: Enterprise, drop: Enterprise) -> tuple[dict[st
         "已有报名不受影响。"
         for row in _over_limit(keep.id, drop.id)
     ]
+    if same := _count(HeldCertificate, *held_certificates.twice(keep.id, drop.id)):
+        remarks.append(f"有 {same} 张认证证书两家都登记了，以保留企业登记的为准。")
     if keep.state != drop.state:
         remarks.append(f"状态不同：合并后保持“{keep.state.label}”。")
     return moves, remarks

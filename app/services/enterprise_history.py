@@ -31,7 +31,7 @@ from sqlalchemy.types import LargeBinary
 from app import masks
 from app.access import ROLE_NAMES, SYSTEM, Actor
 from app.pagination import Listing, Page
-from app.services import enterprises, staff_directory
+from app.services import enterprises, held_certificates, staff_directory
 from app.transactions import session, transaction
 from app.verbs import VERBS
 from models.audit import AuditEvent
@@ -51,8 +51,11 @@ _MOVED = {
     "cases": "帮扶项目",
     "bookings": "预约",
     "certificates": "培训证明",
+    "held_certificates": "认证证书",
 }
 """What a merge moved, by the word under which it is noted."""
+
+_FIELDS = enterprises.FIELDS | held_certificates.FIELDS
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,8 @@ def _said(row: Any, names: dict[str, str], own: str) -> list[str]:
     if row.title:
         person = f"{masks.name(row.attendee_name)}，" if row.attendee_name else ""
         said.append(f"{person}“{row.title}”{detail.get('session') or ''}")
+    if detail.get("number"):
+        said.append(f"证书编号 {detail['number']}")
     if detail.get("people"):
         said.append(f"{detail['people']} 人")
     if row.subject_id != own and row.subject_id in names:
@@ -195,7 +200,7 @@ def _said(row: Any, names: dict[str, str], own: str) -> list[str]:
     elif row.verb == "enterprise.merged":
         said.append(f"并入“{names.get(detail['into'], '')}”")
     if detail.get("fields"):
-        said.append("涉及：" + "、".join(enterprises.FIELDS.get(one, one) for one in detail["fields"]))
+        said.append("涉及：" + "、".join(_FIELDS.get(one, one) for one in detail["fields"]))
     moved = [f"{_MOVED[kind]} {count}" for kind, count in (detail.get("moved") or {}).items() if count]
     if moved:
         said.append("转入：" + "、".join(moved))

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import enterprises, memberships, reference, sizing, transfers
+from app.services import clusters, enterprises, memberships, reference, sizing, transfers
 from app.services.enterprises import CHOOSABLE, Profile
 from app.transactions import session, transaction
 from app.workbooks import Column, Outcome, Row
@@ -41,6 +41,7 @@ COLUMNS = (
     Column("资产总额（元）", "assets", kind=Kind.INTEGER),
     Column("地址", "address", width=36),
     Column("法定代表人", "legal_representative", width=12),
+    Column("产业集群（链）", "clusters", width=28),
 )
 CHUNK = 200
 """Rows to a transaction: a run that is cut short keeps what it did, and may simply be repeated."""
@@ -81,6 +82,7 @@ class _Desk:
     yardstick: sizing.Yardstick
     divisions: Mapping[str, Division]
     within: str | None
+    tags: clusters.Reader
     seen: dict[str, int] = field(default_factory=dict)
 
     def judge(self, actor: Actor, row: Row) -> _Candidate:
@@ -90,7 +92,8 @@ class _Desk:
         code = self._credit_code(row)
         division_id = self._division(actor, row)
         _require_bounds(row.values)
-        profile = Profile(**{name: row.values.get(name) for name in Profile.__dataclass_fields__})  # type: ignore[arg-type]
+        told = {name: row.values.get(name) for name in Profile.__dataclass_fields__}
+        profile = Profile(**told | {"clusters": self._clusters(row)})  # type: ignore[arg-type]
         try:
             values = profile.columns(self.yardstick)
         except DomainError as error:
@@ -106,6 +109,12 @@ class _Desk:
             return credit_code.check(str(row.values["credit_code"]))
         except credit_code.CreditCodeError as error:
             raise _Unfit(error.message) from None
+
+    def _clusters(self, row: Row) -> list[str]:
+        try:
+            return self.tags.read(str(row.values.get("clusters") or ""))
+        except ValueError as reason:
+            raise _Unfit(f"{_NAMES['clusters']}：{reason}") from None
 
     def _division(self, actor: Actor, row: Row) -> str:
         named = str(row.values.get("division") or self.within or "")
@@ -148,7 +157,7 @@ def _open(actor: Actor, within: str | None) -> _Desk:
     divisions = {division.id: division for division in reference.divisions(actor)}
     if within is not None and within not in divisions:
         raise DomainError("division_unknown")
-    return _Desk(sizing.yardstick(actor), divisions, within)
+    return _Desk(sizing.yardstick(actor), divisions, within, clusters.Reader())
 
 
 @transaction("enterprises.review")
@@ -223,7 +232,7 @@ def _bring_up_to_date(
         raise _Unfit(f"该企业已并入“{other.name}”（{other.credit_code}），请改填后者")
     if enterprise.id in owned:
         return Result.owned
-    values = {name: value for name, value in candidate.values.items() if value is not None}
+    values = {name: value for name, value in candidate.values.items() if value not in (None, [])}
     if _covers(enterprise.division_id, candidate.division_id):
         values["division_id"] = candidate.division_id
     changed = sorted(name for name, value in values.items() if getattr(enterprise, name) != value)
@@ -282,5 +291,6 @@ IMPORT = transfers.register_import(
         "assets": 28_000_000,
         "address": "丰县经济开发区华山路 8 号",
         "legal_representative": "张三",
+        "clusters": "工程机械、新材料",
     },
 )

@@ -19,12 +19,13 @@ from sqlalchemy.dialects.postgresql import insert
 from app import audit, outbox
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import booking_moves, cases, enterprises, memberships, sizing
+from app.services import booking_moves, cases, enterprises, held_certificates, memberships, sizing
 from app.services.enterprises import NEEDS_SURVEY, Profile
 from app.transactions import session, transaction
 from models.base import now
 from models.checkins import AttendanceCertificate
 from models.enterprises import Enterprise, EnterpriseState, Invitation, MembershipRequest, MembershipState
+from models.held_certificates import HeldCertificate
 from models.people import RoleGrant
 from models.signups import ACTIVE, Signup
 from models.trainings import EnterpriseSeats, Training
@@ -129,6 +130,7 @@ def _move(_actor: Actor, keep_id: UUID, drop_id: UUID, *, late: bool) -> dict[st
     moved["cases"] = cases.move_to(SYSTEM, keep_id, drop_id, late=late)
     moved["bookings"] = booking_moves.move_to(SYSTEM, keep_id, drop_id)
     moved["certificates"] = _move_rows(AttendanceCertificate, keep_id, drop_id)
+    moved["held_certificates"] = _move_held_certificates(keep_id, drop_id)
     session().execute(
         update(Enterprise).where(Enterprise.merged_into == drop_id).values(merged_into=keep_id),
         execution_options=_UNSYNCHRONISED,
@@ -174,6 +176,13 @@ def _move_requests(keep_id: UUID, drop_id: UUID) -> int:
         )
     division = select(Enterprise.division_id).where(Enterprise.id == keep_id).scalar_subquery()
     over = update(MembershipRequest).where(MembershipRequest.enterprise_id == drop_id)
+    return _changed(over.values(enterprise_id=keep_id, division_id=division))
+
+
+def _move_held_certificates(keep_id: UUID, drop_id: UUID) -> int:
+    _changed(delete(HeldCertificate).where(*held_certificates.twice(keep_id, drop_id)))
+    division = select(Enterprise.division_id).where(Enterprise.id == keep_id).scalar_subquery()
+    over = update(HeldCertificate).where(HeldCertificate.enterprise_id == drop_id)
     return _changed(over.values(enterprise_id=keep_id, division_id=division))
 
 

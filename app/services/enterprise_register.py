@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, LargeBinary, Text, Uuid, and_, any_, bindparam, func, select
+from sqlalchemy import ARRAY, Boolean, Integer, LargeBinary, Text, Uuid, and_, any_, bindparam, func, select
 
 from app import masks
 from app.access import SYSTEM, Actor
 from app.prepared import Prepared
 from app.registers import Filter, Register, choice, division, starts
-from app.services import memberships, reference
+from app.services import clusters, held_certificates, memberships, reference
 from app.transactions import transaction
 from app.workbooks import Column
 from app.workbooks.columns import Kind
@@ -20,6 +20,7 @@ from models import mobile_number
 from models.base import in_divisions
 from models.crypto import keyring
 from models.enterprises import Enterprise, EnterpriseState
+from models.held_certificates import FARTHEST_EXPIRY
 from models.people import RoleGrant, User
 from models.signups import Signup
 from models.size_class import SizeClass
@@ -67,6 +68,18 @@ def industries(text: str) -> list[str]:
     return [f"{one}%" for one in codes]
 
 
+def _cluster(text: str) -> list[str]:
+    if text not in clusters.names():
+        raise ValueError("没有这个选项")
+    return [text]
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= FARTHEST_EXPIRY):
+        raise ValueError(f"请填写 1–{FARTHEST_EXPIRY} 的天数")
+    return int(text)
+
+
 _named: Any = bindparam("q", type_=Text)
 _FILTERS = (
     Filter(
@@ -91,9 +104,24 @@ _FILTERS = (
     Filter(
         "industry", "行业", in_divisions(Enterprise.industry_code, "industry"), industries, hint="C36 或 汽车"
     ),
+    Filter(
+        "cluster",
+        "产业集群（链）",
+        Enterprise.clusters.op("&&", is_comparison=True)(bindparam("cluster", type_=ARRAY(Text))),
+        _cluster,
+        "choice",
+        clusters.choices,
+    ),
     choice("size_class", "规模", Enterprise.size_class, SizeClass),  # type: ignore[arg-type]
     division("division", "所属辖区", Enterprise.division_id),
     choice("state", "状态", Enterprise.state, EnterpriseState),
+    Filter(
+        "expiring",
+        "认证证书多少天内到期",
+        held_certificates.expiring(Enterprise.id, bindparam("expiring", type_=Integer)),
+        _days,
+        hint="如 90",
+    ),
     Filter(
         "owner",
         "企业负责人",
@@ -115,6 +143,9 @@ COLUMNS = (
     Column("营业收入（元）", "revenue", kind=Kind.INTEGER),
     Column("法定代表人", "legal_representative", width=12),
     Column("负责人", "owner", width=8),
+    Column("产业集群（链）", "clusters", width=24),
+    Column("有效认证证书（张）", "certificates", kind=Kind.INTEGER, width=12),
+    Column("最早到期", "first_expiry", kind=Kind.DATE, width=12),
     Column("登记时间", "created_at", kind=Kind.DATETIME, width=18),
 )
 _LISTED = select(
@@ -129,6 +160,7 @@ _LISTED = select(
     Enterprise.legal_representative,
     Enterprise.state,
     Enterprise.created_at,
+    Enterprise.clusters,
 )
 
 
@@ -141,7 +173,11 @@ def industry_name(code: str, names: Mapping[str, str]) -> str:
 def _shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     names = reference.industry_names(SYSTEM)
     owned = memberships.owned(SYSTEM, [row["id"] for row in rows])
+    held = held_certificates.in_force(SYSTEM, [row["id"] for row in rows])
+    called = clusters.names()
     for row in rows:
+        row["clusters"] = clusters.said(row["clusters"], called)
+        row["certificates"], row["first_expiry"] = held.get(row["id"], (0, None))
         row["industry"] = industry_name(row["industry_code"], names)
         row["size_class"] = row["size_class"].label if row["size_class"] else ""
         row["legal_representative"] = masks.name(row["legal_representative"])
@@ -180,9 +216,9 @@ REVIEWS = Register(
     "登记审核",
     "enterprises.review",
     _LISTED.where(Enterprise.state == EnterpriseState.registered),
-    _without(COLUMNS, "state"),
+    _without(COLUMNS, "state", "certificates", "first_expiry"),
     key=Enterprise.id,
-    filters=_without(_FILTERS, "state"),
+    filters=_without(_FILTERS, "state", "expiring"),
     sorts=_SORTS,
     default="created_at",
     show=_shown,

@@ -10,7 +10,7 @@ from uuid import UUID
 from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import enterprises, memberships, sizing
+from app.services import clusters, enterprises, memberships, sizing
 from app.services.enterprises import Profile
 from app.transactions import transaction
 from models import credit_code
@@ -24,7 +24,7 @@ def override(actor: Actor, code: str, division_id: str, profile: Profile, reason
 
     Raises DomainError `reason_required`, `credit_code_override_needless` (the digit is right),
     `credit_code_*` (anything else wrong), `permission_denied` (not in the actor's divisions),
-    `division_unknown`, `industry_unknown`, `size_figures_missing` or `enterprise_exists`.
+    `division_unknown`, `industry_unknown`, `cluster_unknown`, `size_figures_missing` or `enterprise_exists`.
     """
     _require(reason)
     _require_failing_digit(code)
@@ -45,6 +45,21 @@ def _require_failing_digit(code: str) -> None:
             raise enterprises.wrong_code(error) from None
     else:
         raise DomainError("credit_code_override_needless")
+
+
+@transaction("enterprises.review")
+def tag(actor: Actor, enterprise_id: UUID, codes: Sequence[str]) -> Enterprise:
+    """Says which clusters and chains an enterprise belongs to, which the bureau knows better than many do.
+
+    Raises DomainError `not_found`, `enterprise_not_eligible` (refused or merged) or `cluster_unknown`.
+    """
+    enterprise = enterprises.find(enterprise_id, lock=True)
+    enterprises.require_eligible(enterprise.state)
+    wanted = clusters.checked(codes)
+    if wanted == enterprise.clusters:
+        return enterprise
+    audit.record(actor, "enterprise.changed", enterprise, fields=["clusters"])
+    return enterprises.write(enterprise_id, {"clusters": wanted}) or enterprise
 
 
 @transaction("enterprises.write")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.pagination import Listing, Page, holds, like
-from app.services import people, questionnaires, reference, sizing
+from app.services import clusters, people, questionnaires, reference, sizing
 from app.transactions import session, transaction
 from models import credit_code
 from models.base import division_patterns, in_divisions, new_id
@@ -32,6 +32,7 @@ FIELDS = {
     "name": "企业名称",
     "division_id": "所属辖区",
     "industry_code": "行业代码",
+    "clusters": "产业集群（链）",
     "headcount": "从业人员",
     "revenue": "营业收入",
     "assets": "资产总额",
@@ -68,6 +69,7 @@ class Profile:
     assets: int | None = None
     address: str | None = None
     legal_representative: str | None = None
+    clusters: Sequence[str] = ()
 
     def columns(self, yardstick: sizing.Yardstick) -> dict[str, Any]:
         """Returns what is stored of it, the size class and its rules' version included.
@@ -78,6 +80,7 @@ class Profile:
         return {
             **asdict(self),
             "industry_code": code,
+            "clusters": sorted(set(self.clusters)),
             "size_class": yardstick.measure(code, self.headcount, self.revenue, self.assets),
             "size_rule_version": yardstick.version,
         }
@@ -90,8 +93,8 @@ def register(
     """Registers an enterprise, whose owner the registrant becomes.
 
     Raises DomainError `phone_required`, `credit_code_*` (GB 32100-2015), `division_unknown`,
-    `industry_unknown`, `size_figures_missing`, `survey_invalid` or `enterprise_exists`, whose details
-    name the enterprise that can be joined.
+    `industry_unknown`, `cluster_unknown`, `size_figures_missing`, `survey_invalid` or `enterprise_exists`,
+    whose details name the enterprise that can be joined.
     """
     require_phone(actor)
     try:
@@ -112,9 +115,10 @@ def register(
 def make(code: str, division_id: str, values: Mapping[str, Any]) -> Enterprise:
     """Writes a new enterprise inside the caller's act; the unique credit code decides who was first.
 
-    Raises DomainError `division_unknown` or `enterprise_exists`.
+    Raises DomainError `division_unknown`, `cluster_unknown` or `enterprise_exists`.
     """
     _require_choosable(division_id)
+    clusters.checked(values["clusters"])
     statement = (
         insert(Enterprise)
         .values(
@@ -254,12 +258,14 @@ def change(actor: Actor, enterprise_id: UUID, changes: Mapping[str, Any]) -> Ent
     """Changes what an enterprise says of itself: fields of Profile, and `needs_survey`.
 
     The size class is worked out anew when the industry or a figure changes. Raises DomainError
-    `not_found`, `enterprise_not_eligible` (refused or merged), `industry_unknown`, `size_figures_missing` or
-    `survey_invalid`.
+    `not_found`, `enterprise_not_eligible` (refused or merged), `industry_unknown`, `cluster_unknown`,
+    `size_figures_missing` or `survey_invalid`.
     """
     enterprise = find(enterprise_id, lock=True)
     require_eligible(enterprise.state)
     values = {name: value for name, value in changes.items() if name != NEEDS_SURVEY}
+    if "clusters" in values:
+        values["clusters"] = clusters.checked(values["clusters"])
     if values.keys() & {"industry_code", *FIGURES}:
         values = replace(_profile(enterprise), **values).columns(sizing.yardstick(actor))
     if NEEDS_SURVEY in changes:

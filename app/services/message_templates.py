@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,11 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import audit
-from app.access import Actor
+from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.notices import KINDS
 from app.registers import Register, choice, contains
+from app.services import sending_alerts
 from app.transactions import outside_transaction, session, transaction
 from app.workbooks import Column
 from app.workbooks.columns import Kind
@@ -88,6 +89,7 @@ def _take_over(actor: Actor, channel: Channel, listed: list[Listed], asked_at: d
         return Synchronised(channel)  # somebody asked after us and was quicker
     given = {one.id: _columns(one) for one in listed}
     added = _add(channel, {key: row for key, row in given.items() if key not in known}, asked_at)
+    before = {template.id: template.state for template in known.values()}
     changed = gone = back = 0
     for key, template in known.items():
         if key not in given:
@@ -100,12 +102,29 @@ def _take_over(actor: Actor, channel: Channel, listed: list[Listed], asked_at: d
             back += template.state == TemplateState.gone
             _keep(template, given[key])
         template.synced_at = asked_at
+    _alert([one for one in known.values() if one.state != before[one.id]], asked_at)
     if actor.user_id or added or changed or gone or back:
         subject = ("message_templates", channel.value)
         audit.record(
             actor, "template.synchronised", subject, added=added, changed=changed, gone=gone, back=back
         )
     return Synchronised(channel, added, changed, gone, back)
+
+
+def _alert(turned: Sequence[MessageTemplate], asked_at: datetime) -> None:
+    """Tells staff of each template in use that changed, vanished or came back."""
+    in_use = sending_alerts.used(SYSTEM, [one.id for one in turned])
+    for one in turned:
+        if one.id in in_use:
+            said = f"“{one.title}”（{one.channel.label}）{one.state.label}，用它发送的消息在等待，不会丢失。"
+            sending_alerts.tell(
+                "template.held",
+                one,
+                "消息模板须处理",
+                f"{said}请在管理后台核对，或改用其他模板。",
+                {"template": one.title, "state": one.state.label},
+                once=f"{one.state}:{asked_at.timestamp():.0f}",
+            )
 
 
 def _held(channel: Channel) -> Any:
@@ -228,15 +247,6 @@ def confirm(actor: Actor, template_id: UUID) -> MessageTemplate:
 def fits(template: MessageTemplate, fields: Iterable[str]) -> bool:
     """Returns whether a mapping fills every field of the template and no other."""
     return {one["key"] for one in template.fields} == set(fields)
-
-
-@transaction("messages.desk")
-def held(_actor: Actor) -> int:
-    """Returns how many templates that are in use wait for staff, or are gone."""
-    in_use = select(TemplateUse.template_id).distinct()
-    waiting = MessageTemplate.state != TemplateState.active
-    counted = select(func.count()).select_from(MessageTemplate)
-    return session().execute(counted.where(MessageTemplate.id.in_(in_use), waiting)).scalar_one()
 
 
 _USES = (

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, update
 
+from app import notices
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.pagination import Listing, Page
@@ -79,3 +80,19 @@ def read(_actor: Actor, notice_id: UUID) -> None:
     )
     if found is None:
         raise DomainError("not_found")
+
+
+@transaction(None)
+def name_another(_system: Actor, user_id: UUID, signup_id: UUID, former: str, name: str) -> None:
+    """Puts another attendee's name where a person was told of the former one of a sign-up.
+
+    What has not been sent then tells of who attends, and the former's name stands nowhere any more.
+    """
+    told = select(Notice).where(
+        Notice.user_id == user_id, Notice.subject_id == signup_id, Notice.facts.is_not(None)
+    )
+    for notice in session().execute(told).scalars():
+        facts = notices.from_json(notice.facts)
+        if facts.get("attendee", "").startswith(former):
+            party = facts["attendee"][len(former) :]
+            notice.facts = notices.to_json(notice.kind, facts | {"attendee": f"{name}{party}"})

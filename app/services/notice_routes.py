@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app import audit
 from app.access import Actor
 from app.errors import DomainError
-from app.notices import KINDS, NoticeKind
+from app.notices import KINDS, NoticeKind, automatic
 from app.services import message_templates, template_rendering
 from app.services.template_rendering import Line
 from app.transactions import session, transaction
@@ -68,6 +68,22 @@ _CALLED: dict[str, tuple[str, ...]] = {
     "session": ("场次", "课次"),
     "enterprise": ("企业名称", "公司名称", "单位名称", "申请单位", "审核事项", "申请事项", "事项名称"),
 }
+# Of what a template must be, by its title, to go out by it unasked, the best first, and what it must tell:
+# a reminder of the beginning would hold what is told of a cancellation, and say the opposite.
+_TITLED: dict[str, tuple[tuple[str, str], ...]] = {
+    "signup.offered": (("候补", "deadline"), ("报名", "state")),
+    "signup.": (("报名", "state"),),
+    "training.reminder": tuple((title, "time") for title in ("培训开始", "培训提醒", "开课", "上课", "日程")),
+    "training.changed": (("变更", "time"), ("调整", "time"), ("改期", "time")),
+    "training.cancelled": (("取消", "training"),),
+    "certificate.": (("证书", "training"), ("证明", "training")),
+    "enterprise.": (("审核", "enterprise"), ("登记", "enterprise")),
+}
+# What a field says in a notice of one kind only.
+_SAID = {
+    ("training.changed", "变更内容"): "时间或地点有调整",
+    ("training.cancelled", "原定时间"): "{time}",
+}
 _PLAIN = {"温馨提示": "请点击查看详情", "备注": "请点击查看详情"}
 """What a field says that asks for nothing in particular."""
 
@@ -108,7 +124,7 @@ class Filling:
 def every(_actor: Actor) -> list[Route]:
     """Returns the route of every kind of notice, in the order in which kinds are registered."""
     stored = _stored()
-    return [_route(kind, *stored.get(kind.name, (None, {}))) for kind in KINDS.values()]
+    return [_route(kind, *stored.get(name, (None, {}))) for name, kind in automatic().items()]
 
 
 @transaction("messages.desk")
@@ -119,9 +135,10 @@ def get(_actor: Actor, name: str) -> Route:
 
 
 def _kind(name: str) -> NoticeKind:
-    if name not in KINDS:
+    kind = automatic().get(name)
+    if kind is None:
         raise DomainError("not_found")
-    return KINDS[name]
+    return kind
 
 
 def _stored(name: str | None = None) -> dict[str, tuple[NoticeRoute, dict[str, Use]]]:
@@ -181,7 +198,8 @@ def propose(kind: NoticeKind, template: MessageTemplate) -> dict[str, str]:
 def _proposed(kind: NoticeKind, field: Mapping[str, Any]) -> str:
     label = field["label"]
     meant = [name for name, own in kind.variables.items() if label == own or label in _CALLED.get(name, ())]
-    texts = [*(f"{{{name}}}" for name in meant), *((_PLAIN[label],) if label in _PLAIN else ())]
+    plain = (_SAID.get((kind.name, label)), _PLAIN.get(label))
+    texts = [*(f"{{{name}}}" for name in meant), *(text for text in plain if text)]
     return next((text for text in texts if not _problem(kind, field, text)), "")
 
 
@@ -192,8 +210,51 @@ def _problem(kind: NoticeKind, field: Mapping[str, Any], text: str) -> str:
 
 
 def suggest(kind: NoticeKind, templates: Sequence[MessageTemplate]) -> MessageTemplate | None:
-    """Returns the first template whose fields can all be filled by what is proposed."""
-    return next((one for one in templates if message_templates.fits(one, propose(kind, one))), None)
+    """Returns the template that suits best: by its title, and what is proposed fills all its fields."""
+    titled = next((words for name, words in _TITLED.items() if kind.name.startswith(name)), ())
+    fitting = [(one, propose(kind, one)) for one in templates]
+    return next(
+        (
+            one
+            for title, told in titled
+            for one, fields in fitting
+            if title in one.title and f"{{{told}}}" in fields.values() and message_templates.fits(one, fields)
+        ),
+        None,
+    )
+
+
+@transaction("messages.templates")
+def set_up(actor: Actor) -> list[NoticeKind]:
+    """Sets the routes of which staff have never decided, by the templates that suit; returns their kinds.
+
+    A kind that no template suits stays in the inbox alone, and undecided.
+    """
+    decided = set(session().execute(select(NoticeRoute.kind)).scalars())
+    offered = {channel: _in_use(actor, channel) for channel in Channel}
+    made = []
+    for name, kind in automatic().items():
+        found = {channel: suggest(kind, templates) for channel, templates in offered.items()}
+        fillings = {
+            channel: Filling(template.id, propose(kind, template))
+            for channel, template in found.items()
+            if template is not None
+        }
+        if name not in decided and fillings and _claim(name):
+            change(actor, name, list(fillings), True, fillings)
+            made.append(kind)
+    return made
+
+
+def _in_use(actor: Actor, channel: Channel) -> list[MessageTemplate]:
+    there = message_templates.usable(actor.acting("messages.desk"), channel)
+    return [one for one in there if one.state == TemplateState.active]
+
+
+def _claim(name: str) -> bool:
+    """Returns whether the kind is still undecided: nobody else can decide until the act has ended."""
+    fresh = insert(NoticeRoute).values(kind=name, channels=[]).on_conflict_do_nothing()
+    return session().execute(fresh.returning(NoticeRoute.kind)).first() is not None
 
 
 @transaction("messages.templates")
@@ -204,7 +265,7 @@ def change(
     next_when_refused: bool,
     fillings: Mapping[Channel, Filling],
 ) -> None:
-    """Sets the route of a kind of notice; with no channel it goes to the inbox alone.
+    """Sets the route of a kind of notice; with no channel it goes to the inbox alone, as was decided.
 
     Args:
         channels: in the order in which they are tried.
@@ -221,17 +282,14 @@ def change(
     }
     if wrong:
         raise DomainError("validation_failed", fields=wrong)
-    if channels:
-        values = {"channels": channels, "next_when_refused": next_when_refused, "updated_at": now()}
-        kept = insert(NoticeRoute).values(kind=name, **values)
-        session().execute(kept.on_conflict_do_update(index_elements=["kind"], set_=values))
+    values = {"channels": channels, "next_when_refused": next_when_refused, "updated_at": now()}
+    kept = insert(NoticeRoute).values(kind=name, **values)
+    session().execute(kept.on_conflict_do_update(index_elements=["kind"], set_=values))
     session().execute(delete(TemplateUse).where(TemplateUse.kind == name))
     for channel in channels:
         filling = fillings[channel]
         texts = {key: text.strip() for key, text in filling.fields.items()}
         session().add(TemplateUse(kind=name, channel=channel, template_id=filling.template_id, fields=texts))
-    if not channels:
-        session().execute(delete(NoticeRoute).where(NoticeRoute.kind == name))
     audit.record(actor, "notice_route.changed", ("notice_routes", name), channels=list(channels))
 
 

@@ -25,10 +25,14 @@ Unsent = tuple[UUID, DeliveryState, str]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message for one person; `attempts` were made before. The platform knows it again by `client_id`."""
+    """One message for one person; `attempts` were made before. The platform knows it again by `client_id`.
+
+    What staff have sent anew has another one: of what failed on its way the platform would send nothing.
+    """
 
     id: UUID
     attempts: int
+    anew: int
     channel: Channel
     openid: str = field(repr=False)
     template: str
@@ -37,7 +41,7 @@ class Message:
 
     @property
     def client_id(self) -> str:
-        return self.id.hex
+        return f"{self.id.hex}-{self.anew}" if self.anew else self.id.hex
 
 
 def prepare(
@@ -92,4 +96,6 @@ def _message(row: Any, openid: str) -> Message | tuple[DeliveryState, str]:
     except Unfit as reason:
         return DeliveryState.failed, str(reason)
     page = page.replace("{subject}", str(row.subject_id))
-    return Message(row.delivery_id, row.attempts, row.channel, openid, row.platform_id, values, page)
+    return Message(
+        row.delivery_id, row.attempts, row.anew, row.channel, openid, row.platform_id, values, page
+    )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
 
-from app import audit, outbox
+from app import audit, notices, outbox
 from app.access import Actor
 from app.errors import DomainError
-from app.services import followers, people, reference
+from app.services import followers, messages, people, reference
 from app.transactions import session, transaction
 from models.agencies import Expert
 from models.base import now
@@ -29,6 +31,8 @@ from models.subscriptions import Subscription, SubscriptionAnswer
 
 CLOSING = timedelta(days=7)
 """How long a closure may be taken back; well inside the 15 working days that the law allows."""
+GONE = "已注销"
+"""The name of an attendee whose account is closed."""
 
 _OWN: tuple[Any, ...] = (
     RoleGrant,
@@ -105,22 +109,20 @@ def close_account(actor: Actor, user_id: UUID, *, at_once: bool = False) -> None
     session().execute(update(Expert).where(Expert.user_id == user.id).values(user_id=None))
     for model in _OWN:
         session().execute(delete(model).where(model.user_id == user.id))
-    for signup_id in session().execute(select(Signup.id).where(Signup.attendee_user_id == user.id)).scalars():
+    attended = select(Signup.id, Signup.created_by, Signup.attendee_name)
+    for signup in session().execute(attended.where(Signup.attendee_user_id == user.id)).all():
         session().execute(
             update(Signup)
-            .where(Signup.id == signup_id)
+            .where(Signup.id == signup.id)
             .values(
-                attendee_name="已注销",
+                attendee_name=GONE,
                 attendee_phone="",
-                attendee_phone_index=keyring().blind_index(str(signup_id)),
+                attendee_phone_index=keyring().blind_index(str(signup.id)),
                 attendee_user_id=None,
             )
         )
-        session().execute(delete(AttendanceCertificate).where(AttendanceCertificate.signup_id == signup_id))
-        # Who signed them up was told of them by name.
-        whom = select(Signup.created_by).where(Signup.id == signup_id).scalar_subquery()
-        told = (Notice.user_id == whom, Notice.subject_id == signup_id)
-        session().execute(update(Notice).where(*told).values(facts=None))
+        session().execute(delete(AttendanceCertificate).where(AttendanceCertificate.signup_id == signup.id))
+        messages.name_another(actor, signup.created_by, signup.id, signup.attendee_name, GONE)
     # Whom to ask for at a booking was mostly themselves.
     session().execute(
         update(Booking).where(Booking.created_by == user.id).values(contact_name=None, contact_phone=None)
@@ -162,6 +164,7 @@ def export(actor: Actor) -> dict[str, Any]:
         found = session().execute(select(*columns).where(mine).order_by(model.id))
         return [dict(row) for row in found.mappings()]
 
+    attended = set(session().execute(select(Signup.id).where(_whose(Signup) == user.id)).scalars())
     return {
         "user": {
             "id": user.id,
@@ -185,11 +188,51 @@ def export(actor: Actor) -> dict[str, Any]:
             Signup.state,
             Signup.created_at,
         ),
-        "messages": rows(Notice, Notice.title, Notice.body, Notice.created_at, Notice.read_at),
+        "certificates": [
+            {**row, "facts": json.loads(row["facts"])}
+            for row in rows(
+                AttendanceCertificate,
+                AttendanceCertificate.number,
+                AttendanceCertificate.facts,
+                AttendanceCertificate.issued_at,
+            )
+        ],
+        "membership_requests": rows(
+            MembershipRequest,
+            MembershipRequest.enterprise_id,
+            MembershipRequest.note,
+            MembershipRequest.state,
+            MembershipRequest.created_at,
+        ),
+        "messages": [
+            {**row, "facts": _told(row, attended)}
+            for row in rows(
+                Notice,
+                Notice.kind,
+                Notice.title,
+                Notice.body,
+                Notice.facts,
+                Notice.subject_id,
+                Notice.created_at,
+                Notice.read_at,
+            )
+        ],
+        "deliveries": rows(
+            Delivery, Delivery.channel, Delivery.state, Delivery.created_at, Delivery.settled_at
+        ),
         "subscription_answers": rows(
             SubscriptionAnswer, SubscriptionAnswer.answer, SubscriptionAnswer.answered_at
         ),
     }
+
+
+def _told(message: dict[str, Any], own: Collection[UUID]) -> dict[str, str]:
+    """What a message told the person, by its Chinese labels; the name of another attendee is not theirs."""
+    labels = notices.KINDS[message["kind"]].variables
+    facts = notices.from_json(message["facts"])
+    if message["subject_id"] not in own:
+        facts.pop("attendee", None)
+    return {labels[name]: text for name, text in facts.items()}
 
 
 def _whose(model: Any) -> Any:

@@ -19,7 +19,7 @@ from models.agencies import Agency
 from models.base import now
 from models.cases import StepDeadline
 from models.financing import Bank
-from models.reference import Division, Document, Industry, SizeRuleRow
+from models.reference import Cluster, Division, Document, Industry, Scheme, SizeRuleRow
 
 FILES = ROOT / "config" / "reference"
 
@@ -28,6 +28,11 @@ FILES = ROOT / "config" / "reference"
 def load(_actor: Actor) -> dict[str, int]:
     """Loads the files, replacing rows of the same key; returns the number of rows by table."""
     rules = _read("size_rules.json")
+    clusters = [
+        {**cluster, "vocabulary": vocabulary["name"]}
+        for vocabulary in _read("clusters.json")["vocabularies"]
+        for cluster in vocabulary["clusters"]
+    ]
     documents = [
         ("privacy", _read("privacy-notice.json")),
         ("needs_survey", _read("needs-survey.json")),
@@ -36,6 +41,8 @@ def load(_actor: Actor) -> dict[str, int]:
     sources: list[tuple[Any, Iterable[dict[str, Any]]]] = [
         (Division, _read("divisions.json")["divisions"]),
         (Industry, _read("industries.json")["industries"]),
+        (Cluster, _numbered(clusters)),
+        (Scheme, _numbered(_read("schemes.json")["schemes"])),
         (SizeRuleRow, [{**rules, **rule, "size_class": rule["class"]} for rule in rules["rules"]]),
         (StepDeadline, _read("step-deadlines.json")["deadlines"]),
         (Document, [{**document, "kind": kind, "content": document} for kind, document in documents]),
@@ -45,6 +52,10 @@ def load(_actor: Actor) -> dict[str, int]:
 
 def _read(name: str) -> Any:
     return json.loads((FILES / name).read_text(encoding="utf-8"))
+
+
+def _numbered(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "position": number} for number, row in enumerate(rows, 1)]
 
 
 def _replace(model: Any, rows: list[dict[str, Any]]) -> int:
@@ -122,3 +133,28 @@ def industry_names(_actor: Actor) -> dict[str, str]:
 def industries(_actor: Actor) -> list[Industry]:
     """Returns the industries that an enterprise may choose."""
     return list(session().execute(select(Industry).order_by(Industry.code)).scalars())
+
+
+@transaction(None)
+def clusters(_actor: Actor) -> list[Cluster]:
+    """Returns the clusters and chains, vocabulary by vocabulary."""
+    return list(session().execute(select(Cluster).order_by(Cluster.position, Cluster.code)).scalars())
+
+
+@transaction(None)
+def schemes(_actor: Actor) -> list[Scheme]:
+    """Returns the schemes of certification, the usual ones first."""
+    return list(session().execute(select(Scheme).order_by(Scheme.position, Scheme.code)).scalars())
+
+
+@transaction(None)
+def scheme_names(_actor: Actor) -> dict[str, str]:
+    """Returns the names of all schemes by their codes, the usual ones first."""
+    return {one.code: one.name for one in schemes(_actor)}
+
+
+@transaction(None)
+def check_schemes(_actor: Actor, field: str, codes: Collection[str]) -> None:
+    """Raises DomainError `validation_failed` at the field unless there are all of these schemes."""
+    if codes and not set(codes) <= scheme_names(_actor).keys():
+        raise DomainError("validation_failed", fields={field: ["没有这个认证类别"]})

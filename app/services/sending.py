@@ -124,6 +124,7 @@ _CLAIMED = Prepared(
     select(
         Delivery.id.label("delivery_id"),
         Delivery.attempts,
+        Delivery.anew,
         Delivery.channel,
         Delivery.first_tried_at,
         Notice.id,

@@ -10,10 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app import masks
+from app import masks, notices
 from app.access import SYSTEM, Actor
-from app.notices import KINDS
-from app.registers import Register, choice, contains
+from app.registers import Register, choice, contains, named
 from app.transactions import session, transaction
 from app.workbooks import Column
 from app.workbooks.columns import Kind
@@ -82,22 +81,22 @@ def _first_id_of(moment: datetime) -> UUID:
 
 
 @transaction(None)
-def _told(_system: Actor, notice_ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
-    """Returns what each notice was of, and the masked name of the person."""
-    found = select(Notice.id, Notice.kind, User.name).join(User, User.id == Notice.user_id)
-    return {
-        row.id: (KINDS[row.kind].label if row.kind in KINDS else row.kind, masks.name(row.name) or "未填姓名")
-        for row in session().execute(found.where(Notice.id.in_(notice_ids)))
-    }
+def _names(_system: Actor, user_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Returns the masked name of each person."""
+    found = select(User.id, User.name).where(User.id.in_(user_ids))
+    return {row.id: masks.name(row.name) or "未填姓名" for row in session().execute(found)}
 
 
 def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    told = _told(SYSTEM, [row["notice_id"] for row in rows])
+    names = _names(SYSTEM, [row["user_id"] for row in rows])
     for row in rows:
-        row["kind"], row["name"] = told.get(row["notice_id"], ("", ""))
+        row["kind"] = _LABELS.get(row["kind"], row["kind"])
+        row["name"] = names.get(row["user_id"], "")
         row["channel"] = row["channel"].label
     return rows
 
+
+_LABELS = {name: kind.label for name, kind in notices.automatic().items()}
 
 AUTOMATIC = Register(
     "messages.automatic",
@@ -105,7 +104,8 @@ AUTOMATIC = Register(
     "messages.desk",
     select(
         Delivery.id,
-        Delivery.notice_id,
+        Delivery.user_id,
+        Delivery.kind,
         Delivery.channel,
         Delivery.state,
         Delivery.reason,
@@ -129,6 +129,7 @@ AUTOMATIC = Register(
     sorts={"created_at": Delivery.id, "state": as_text(Delivery.state)},
     default="-created_at",
     filters=(
+        named("kind", "通知", Delivery.kind, _LABELS),
         choice("state", "结果", Delivery.state, DeliveryState),
         choice("channel", "渠道", Delivery.channel, Channel),
         contains("reason", "说明", Delivery.reason),

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Integer, Uuid, any_, bindparam, func, select
+from sqlalchemy import ARRAY, DateTime, Integer, Uuid, any_, bindparam, func, select, text
 
 from app.prepared import Prepared
+from app.transactions import session
 from config.settings import settings
 from models.base import BEIJING
 from models.deliveries import Delivery, DeliveryState
@@ -58,12 +59,15 @@ def had_enough(user_ids: Sequence[UUID], since: datetime) -> set[UUID]:
 
     Counted are those under way or sent by campaigns whose notice was dispatched after `since`, WEEK before
     now. Runs in the act that is under way, once for all of them: asked person by person within a larger
-    statement, it would hang on a good plan.
+    statement, it would hang on a good plan. Until that act has ended nobody else counts, so that two who
+    dispatch do not both give the last message of a week.
     """
+    session().execute(_ONE_AT_A_TIME)
     rows = _HAD_ENOUGH(users=list(user_ids), since=since, most=settings().messages_per_week)
     return {row.user_id for row in rows}
 
 
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('campaigns.enough'))")
 _HAD_ENOUGH = Prepared(
     select(Notice.user_id)
     .join(Delivery, Delivery.notice_id == Notice.id)

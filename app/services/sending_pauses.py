@@ -10,17 +10,17 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, DateTime, bindparam, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app import audit, outbox
+from app import audit
 from app.access import Actor
 from app.errors import DomainError
 from app.logs import log
 from app.prepared import Prepared
+from app.services import sending_alerts
+from app.services.sending_alerts import paused_now
 from app.transactions import session, transaction
-from config.settings import settings
 from models.base import now
 from models.deliveries import SendingPause
 from models.message_templates import Channel, MessageTemplate
-from models.people import RoleGrant
 
 
 def paused(delivery: Any, moment: Any) -> ColumnElement[bool]:
@@ -28,8 +28,7 @@ def paused(delivery: Any, moment: Any) -> ColumnElement[bool]:
     return (
         select(true())
         .where(
-            SendingPause.lifted_at.is_(None),
-            or_(SendingPause.until.is_(None), SendingPause.until > moment),
+            paused_now(moment),
             SendingPause.channel == delivery.channel,
             or_(SendingPause.template_id.is_(None), SendingPause.template_id == delivery.template_id),
         )
@@ -54,7 +53,7 @@ def end_due(moment: datetime) -> None:
 def open_pause(
     channel: Channel, template_id: UUID | None, errcode: int | None, reason: str, until: datetime | None
 ) -> None:
-    """Opens a pause, unless one is open, and tells the staff of the city, in the act that is under way."""
+    """Opens a pause, unless one is open, and tells who can mend it, in the act that is under way."""
     end_due(now())
     pause = SendingPause(
         channel=channel, template_id=template_id, errcode=errcode, reason=reason[:200], until=until
@@ -79,11 +78,7 @@ def open_pause(
     )
     what = channel.label if template_id is None else f"{channel.label}的一个模板"
     ends = f"，{until:%m月%d日 %H:%M}自动恢复" if until else "，处理后请在管理后台恢复"
-    staff = select(RoleGrant.user_id).where(
-        RoleGrant.role == "city_staff", RoleGrant.scope_id == settings().home_division
-    )
-    outbox.notify_many(
-        session().execute(staff).scalars().all(),
+    sending_alerts.tell(
         "sending.paused",
         pause,
         "微信消息已暂停发送",
@@ -98,9 +93,7 @@ def open_pauses(_actor: Actor) -> Sequence[Any]:
     found = (
         select(SendingPause, MessageTemplate.title)
         .outerjoin(MessageTemplate, MessageTemplate.id == SendingPause.template_id)
-        .where(
-            SendingPause.lifted_at.is_(None), or_(SendingPause.until.is_(None), SendingPause.until > now())
-        )
+        .where(paused_now(now()))
         .order_by(SendingPause.id.desc())
     )
     return session().execute(found).all()

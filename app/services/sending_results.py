@@ -35,7 +35,6 @@ from app.transactions import transaction
 from models.base import now
 from models.deliveries import Delivery, DeliveryState
 from models.message_templates import Channel, TemplateUse
-from models.messages import Notice
 from models.people import User
 from models.subscriptions import Follower, Subscription
 
@@ -199,8 +198,7 @@ _ADOPT = Prepared(
     .where(
         Delivery.state == DeliveryState.waiting,
         Delivery.campaign_id.is_(None),
-        Notice.id == Delivery.notice_id,
-        TemplateUse.kind == Notice.kind,
+        TemplateUse.kind == Delivery.kind,
         TemplateUse.channel == Delivery.channel,
         TemplateUse.template_id != Delivery.template_id,
     )

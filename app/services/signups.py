@@ -16,7 +16,7 @@ from app.errors import DomainError
 from app.outbox import Told
 from app.pagination import Listing, Page
 from app.prepared import Prepared
-from app.services import enterprises, people, seats
+from app.services import enterprises, messages, people, seats
 from app.transactions import session, transaction
 from models.base import new_id, now
 from models.columns import new_code_number
@@ -239,6 +239,7 @@ def change_attendee(actor: Actor, signup_id: UUID, attendee: Attendee) -> Signup
 
 def _put(signup: Signup, attendee: Attendee) -> None:
     index = keyring().blind_index(attendee.phone)
+    messages.name_another(SYSTEM, signup.created_by, signup.id, signup.attendee_name, attendee.name)
     signup.attendee_user_id = people.find_by_phone(SYSTEM, index)
     signup.attendee_name, signup.attendee_phone = attendee.name, attendee.phone
     signup.attendee_post, signup.attendee_phone_index = attendee.post, index

@@ -16,6 +16,7 @@ from sqlalchemy import and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.access import SYSTEM, Actor
+from app.services import dispatching
 from app.transactions import session, transaction
 from models.base import new_id, now
 from models.message_templates import (
@@ -33,7 +34,9 @@ ACCEPT = "accept"
 REVOKE = "revoke"
 """How a person is entered who switched a message off in the mini-program's settings."""
 PAIRING = timedelta(minutes=2)
-"""How far apart the client and the platform may tell of one answer."""
+"""How far apart the moments may be that the client and the platform tell of one answer."""
+LATEST = timedelta(days=1)
+"""How long after the answer the client may still tell of it."""
 MOST = 5
 """Templates that WeChat's popup takes at a time (WeChat: wx.requestSubscribeMessage)."""
 
@@ -106,18 +109,20 @@ def _askable(_system: Actor, kinds: Sequence[str]) -> list[Any]:
 
 
 @transaction("messages.read")
-def report(actor: Actor, answers: Mapping[str, str], nonce: str) -> None:
+def report(actor: Actor, answers: Mapping[str, str], nonce: str, ago: timedelta = timedelta()) -> None:
     """Enters what the client heard from wx.requestSubscribeMessage.
 
     Args:
         answers: the platform's template id → accept, reject, ban or filter; unknown ids are passed over.
         nonce: the client's number for this popup; the same one again changes nothing.
+        ago: how long before the report that was, by the client's own clock; at most LATEST. It is a span,
+            for a phone's clock may be wrong, and makes a report that was held up meet the platform's event.
     """
     assert actor.user_id is not None
+    at = now() - min(max(ago, timedelta()), LATEST)
     for template in _known(answers):
-        _enter(
-            SYSTEM, actor.user_id, template, answers[template.platform_id], AnswerSource.client, now(), nonce
-        )
+        answer = answers[template.platform_id]
+        _enter(SYSTEM, actor.user_id, template, answer, AnswerSource.client, at, nonce)
 
 
 @transaction(None)
@@ -168,13 +173,7 @@ def _enter(
     once: str,
 ) -> None:
     key = {"user_id": user_id, "template_id": template.id}
-    # The row is the lock: of two tellers of one answer, the second sees what the first entered.
-    touched = {"updated_at": func.clock_timestamp()}
-    session().execute(
-        insert(Subscription)
-        .values(**key, **touched)
-        .on_conflict_do_update(index_elements=["user_id", "template_id"], set_=touched)
-    )
+    _hold(key)
     entered = insert(SubscriptionAnswer).values(
         id=new_id(),
         **key,
@@ -190,6 +189,16 @@ def _enter(
         _revoke(key, at)
     elif not _pair(key, made, answer, source, at) and answer == ACCEPT:
         _allow(key, template.type, at)
+
+
+def _hold(key: Mapping[str, UUID]) -> None:
+    """Takes the row, which is the lock: of two tellers the second sees what the first entered."""
+    touched = {"updated_at": func.clock_timestamp()}
+    session().execute(
+        insert(Subscription)
+        .values(**key, **touched)
+        .on_conflict_do_update(index_elements=["user_id", "template_id"], set_=touched)
+    )
 
 
 def _of(model: Any, key: Mapping[str, UUID]) -> tuple[Any, Any]:
@@ -228,6 +237,7 @@ def _allow(key: Mapping[str, UUID], kind: TemplateType, at: datetime) -> None:
     if session().execute(revoked.limit(1)).first() is None:
         worth = {"lasting": True} if kind == TemplateType.lasting else {"credits": Subscription.credits + 1}
         session().execute(update(Subscription).where(*_of(Subscription, key)).values(**worth))
+        dispatching.reached(key["user_id"], key["template_id"], now())
 
 
 def _revoke(key: Mapping[str, UUID], at: datetime) -> None:

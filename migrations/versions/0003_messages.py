@@ -85,7 +85,7 @@ def upgrade() -> None:
     op.create_table(
         "notice_routes",
         sa.Column("kind", sa.Text(), nullable=False, comment="消息类别"),
-        sa.Column("channels", sa.ARRAY(sa.Text()), nullable=False, comment="渠道，按先后"),
+        sa.Column("channels", sa.ARRAY(sa.Text()), nullable=False, comment="渠道，按先后；空为仅站内"),
         sa.Column("next_when_refused", sa.Boolean(), nullable=False, comment="未被接收时是否改用下一渠道"),
         sa.Column(
             "updated_at",
@@ -132,7 +132,7 @@ def upgrade() -> None:
             nullable=False,
             comment="状态",
         ),
-        sa.Column("state_reason", sa.String(length=200), nullable=True, comment="退回或取消的原因"),
+        sa.Column("state_reason", sa.String(length=200), nullable=True, comment="退回、取消或又须复核的原因"),
         sa.Column("recipients", sa.Integer(), nullable=False, comment="收件人数"),
         sa.Column(
             "scheduled_at", sa.DateTime(timezone=True), nullable=True, comment="定时发送；空为复核后即发"
@@ -287,6 +287,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("notice_id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=48), nullable=False, comment="消息类别"),
         sa.Column(
             "channel",
             sa.Enum(
@@ -327,6 +328,7 @@ def upgrade() -> None:
         sa.Column("superseded", sa.Boolean(), nullable=False, comment="未被接收后已改用下一渠道"),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False, comment="不早于此时发送"),
         sa.Column("attempts", sa.Integer(), nullable=False, comment="已尝试次数"),
+        sa.Column("anew", sa.Integer(), nullable=False, comment="由工作人员重发的次数"),
         sa.Column("first_tried_at", sa.DateTime(timezone=True), nullable=True, comment="首次尝试"),
         sa.Column("worker", sa.String(length=64), nullable=True, comment="领取者"),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True, comment="领取至"),
@@ -370,6 +372,13 @@ def upgrade() -> None:
         ["lease_until"],
         unique=False,
         postgresql_where=sa.text("state IN ('claimed', 'sending')"),
+    )
+    op.create_index(
+        "ix_deliveries_kind",
+        "deliveries",
+        ["kind", "id"],
+        unique=False,
+        postgresql_where=sa.text("campaign_id IS NULL"),
     )
     op.create_index(
         "ix_deliveries_message",

@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -190,7 +190,7 @@ def upgrade() -> None:
         sa.Column("year", sa.Integer(), nullable=False, comment="提升行动年度"),
         sa.Column("need", sa.String(length=2000), nullable=False, comment="需求说明"),
         sa.Column("wanted", sa.ARRAY(sa.Text()), nullable=False, comment="希望提升的方面"),
-        sa.Column("scheme", sa.String(length=32), nullable=True, comment="意向认证领域"),
+        sa.Column("scheme", sa.Text(), nullable=True, comment="意向认证类别"),
         sa.Column("contact_name", sa.LargeBinary(), nullable=False, comment="联系人"),
         sa.Column("contact_phone", sa.LargeBinary(), nullable=False, comment="联系电话"),
         sa.Column("created_by", sa.Uuid(), nullable=False),
@@ -276,6 +276,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["division_id"], ["divisions.id"], name=op.f("fk_cases_division_id")),
         sa.ForeignKeyConstraint(["enterprise_id"], ["enterprises.id"], name=op.f("fk_cases_enterprise_id")),
         sa.ForeignKeyConstraint(["expert_id"], ["experts.id"], name=op.f("fk_cases_expert_id")),
+        sa.ForeignKeyConstraint(["scheme"], ["schemes.code"], name=op.f("fk_cases_scheme")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases")),
         sa.UniqueConstraint("number", name=op.f("uq_cases_number")),
     )
@@ -770,7 +771,13 @@ def upgrade() -> None:
     op.add_column("agencies", sa.Column("address", sa.String(length=200), nullable=True, comment="地址"))
     op.add_column(
         "agencies",
-        sa.Column("schemes", sa.ARRAY(sa.Text()), server_default="{}", nullable=False, comment="认证领域"),
+        sa.Column(
+            "schemes",
+            sa.ARRAY(sa.Text()),
+            server_default="{}",
+            nullable=False,
+            comment="认证领域，认证类别的编号",
+        ),
     )
     op.add_column(
         "agencies",

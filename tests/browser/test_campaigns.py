@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+import pytest
 from flask import Flask
 from playwright.sync_api import Page, expect
 
 from app.access import SYSTEM
 from app.services import campaign_progress
+from config.settings import settings, use
+from models.base import now
 from models.deliveries import DeliveryState
 from tests import campaign_builders as build
 from tests.browser.conftest import OpenPage, assert_accessible
 from tests.builders import World
+from tests.conftest import test_settings
 from tests.console_client import desk
 from tests.workbook_builders import workbook
 
@@ -123,3 +128,74 @@ def test_a_campaign_is_written_sent_and_watched(
     page.get_by_role("button", name="导出 Excel").click()
     work()
     expect(page.get_by_role("link", name="下载导出结果")).to_be_visible()
+
+
+@pytest.fixture
+def few_need_approval(app: Flask) -> Iterator[None]:
+    """Already three recipients are many."""
+    usual = settings()
+    urls = {"wechat_api_base": usual.wechat_api_base}
+    use(test_settings(usual.database_url, usual.redis_url, campaign_approval_above=2, **urls))
+    yield
+    use(usual)
+
+
+@pytest.mark.usefixtures("few_need_approval")
+def test_a_second_person_lets_it_go_and_stops_it(
+    open_page: OpenPage, world: World, work: Callable[[], None]
+) -> None:
+    _, enterprises = build.owners(world, 3)
+    author, second = desk(world, "county_staff"), desk(world, "county_staff")
+    campaign = build.campaign(world, author.person, **build.listed(enterprises))
+    page = open_page(f"/console/campaigns/{campaign.id}/audience", author)
+    fits(page)
+    page.get_by_role("navigation", name="步骤").get_by_role("link", name="提交").click()
+    page.get_by_label("什么时候发").fill(f"{now() + timedelta(days=2):%Y-%m-%dT10:00}")
+    page.get_by_role("button", name="提交复核（3 人）").click()
+    expect(page.locator("#progress")).to_contain_text("等待另一位工作人员复核")
+    expect(page.get_by_role("button", name="复核通过")).to_have_count(0)
+    fits(page)
+
+    page = open_page(f"/console/campaigns/{campaign.id}", second)
+    progress, dialog = page.locator("#progress"), page.get_by_role("dialog")
+    expect(page.locator("#count")).to_contain_text("3人")
+    page.get_by_role("button", name="复核通过").click()
+    fits(page)
+    dialog.get_by_role("button", name="复核通过").click()
+    expect(progress).to_contain_text("等待发送")
+    page.get_by_role("button", name="立即开始").click()
+    dialog.get_by_role("button", name="立即开始").click()
+    expect(page.get_by_role("status").first).to_contain_text("马上开始发送")
+    work()
+    expect(progress).to_contain_text("发送中")
+    page.get_by_role("button", name="暂停").click()
+    expect(progress).to_contain_text("已暂停")
+    fits(page)
+    page.get_by_role("button", name="继续").click()
+    expect(progress).to_contain_text("发送中")
+    page.get_by_role("button", name="取消群发").click()
+    dialog.get_by_label("取消原因").fill("培训改期")
+    dialog.get_by_role("button", name="取消群发").click()
+    expect(progress).to_contain_text("取消原因：培训改期")
+    fits(page)
+
+
+_TYPE_AT_ONCE = """
+  document.addEventListener("htmx:afterSwap", () => setTimeout(() => {
+    const field = document.querySelector("[name$='.fields.thing1']");
+    field.value = "打得很快";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }), { once: true })
+"""
+
+
+def test_what_is_typed_as_soon_as_the_fields_are_there_is_on_the_phone(
+    open_page: OpenPage, world: World
+) -> None:
+    made = build.template(world, title="培训通知（快）")
+    author = desk(world, "county_staff")
+    campaign = build.campaign(world, author.person)
+    page = open_page(f"/console/campaigns/{campaign.id}/content", author)
+    page.evaluate(_TYPE_AT_ONCE)
+    page.get_by_label("模板", exact=True).first.select_option(str(made.id))
+    expect(page.locator("#phone")).to_contain_text("打得很快")

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Page, expect
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
+from app.access import SYSTEM
+from app.services import message_templates
+from models.base import now
+from models.deliveries import SendingPause
+from models.enterprises import EnterpriseState
+from models.message_templates import MessageTemplate
 from models.people import User
 from models.subscriptions import Subscription
 from tests.browser.conftest import OpenPage, assert_accessible
 from tests.builders import World
 from tests.console_client import desk
 from tests.phones import Phone, Phones
-from tests.template_builders import unroute
+from tests.template_builders import route, unroute
 from tests.test_people import bind, signed_in
+
+RESULT = "kTq7fGm0bXvYw3s1Hn8JdLz5RcUe9PoA2iVtB6xQ4Ms"
+SOON = "Zr2dVn8WqLk5TgYc0MbXh7JsPu4EoI9aF1wRx6CtD3Q"
+"""Templates of the simulated platform: 报名结果通知 and 培训开始提醒."""
 
 
 @pytest.fixture
 def clean(world: World) -> Iterator[None]:
-    """Every kind of notice is in the inbox alone, before and after."""
+    """Every kind of notice is in the inbox alone, before and after; nothing is paused, nor of the future."""
     unroute(world)
+    with world.session() as session:
+        session.execute(delete(SendingPause))
+        session.execute(update(MessageTemplate).values(synced_at=now() - timedelta(days=1)))
     yield
     unroute(world)
 
@@ -98,3 +112,45 @@ def test_a_way_into_wechat_from_the_desk_to_the_phone(
         own = select(Subscription.credits).join(User, User.id == Subscription.user_id)
         found = session.execute(own.where(User.mp_openid == owner.openid)).scalars().all()
     assert found == [1]  # the phone told of it, and so did the platform
+
+
+@pytest.mark.usefixtures("clean")
+def test_each_tap_asks_for_what_the_application_says(
+    open_page: OpenPage,
+    app: Flask,
+    world: World,
+    platform: Phones,
+    site: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with app.app_context():
+        message_templates.synchronise(SYSTEM)
+    with world.session() as session:
+        found = select(MessageTemplate).where(MessageTemplate.platform_id.in_([RESULT, SOON]))
+        templates = {one.platform_id: one for one in session.execute(found).scalars()}
+    route(world, "enterprise.approved", templates[RESULT])
+    route(world, "certificate.ready", templates[SOON])
+    monkeypatch.setattr(platform.state, "public_url", site)
+    owner = platform.phone("孙登记")
+    person = signed_in(app.test_client(), owner)
+    bind(app.test_client(), person, owner.phone_code())
+    enterprise = world.enterprise(owner=person, state=EnterpriseState.registered)
+    page = open_page(f"{platform.base}/#{owner.id}", viewport={"width": 500, "height": 1000})
+    page.get_by_role("button", name="提质通 小程序").click()
+    sheet = page.get_by_role("dialog")
+
+    def asked() -> None:
+        page.get_by_role("button", name="接收微信提醒").click()
+
+    asked()
+    expect(sheet.get_by_role("checkbox")).to_have_count(1)
+    expect(sheet).to_contain_text("培训开始提醒")
+    sheet.get_by_role("button", name="拒绝").click()
+    expect(page.get_by_text("未允许提醒，可在“消息”里查看")).to_be_visible()
+    page.locator(".mp-tabs").get_by_role("button", name="我的").click()
+    page.get_by_role("button", name="我的企业").click()
+    page.get_by_role("button", name=enterprise.name).click()
+    asked()
+    expect(sheet.get_by_role("checkbox")).to_have_count(1)
+    expect(sheet).to_contain_text("报名结果通知")
+    assert_accessible(page)

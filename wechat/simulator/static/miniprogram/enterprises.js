@@ -3,6 +3,7 @@ import { el } from "../dom.js";
 import { form, text } from "./forms.js";
 import { ENTERPRISE, MEMBER, REQUEST, SIZE, moment, money, shortMoment } from "./labels.js";
 import { actions, badge, banner, button, card, empty, facts, heading, note, row, rows, sure } from "./layout.js";
+import { reminders } from "./reminders.js";
 
 async function enterprises(app) {
   app.forgetMe();
@@ -89,6 +90,7 @@ async function enterprise(app, { id }) {
     title: "企业",
     body: [
       told,
+      one.state === "registered" && (await reminders(app, "enterprise", "审核结果")),
       card(
         el("div", { class: "mp-heading" }, el("h3", {}, one.name), badge(ENTERPRISE[one.state])),
         facts([

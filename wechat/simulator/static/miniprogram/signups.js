@@ -1,6 +1,5 @@
 // Sign-ups: making them, seeing them, and changing one's mind.
 import { el } from "../dom.js";
-import { nonce } from "./api.js";
 import { choose, form, text } from "./forms.js";
 import { SIGNUP, moment, shortMoment } from "./labels.js";
 import {
@@ -18,6 +17,7 @@ import {
   rows,
   sure,
 } from "./layout.js";
+import { reminders } from "./reminders.js";
 
 const attendeeFields = (prefix, { name, phone, post } = {}) => [
   text(`${prefix}name`, "姓名", { value: name, required: true, maxlength: 32 }),
@@ -136,18 +136,8 @@ async function signupResult(app, { training, made }) {
     pending: ["wait", "已提交，待审核", "主办单位审核后会通知您。"],
     waiting: ["warn", "名额已满，已排入候补", "有人取消时按候补号先后递补，届时会通知您。"],
   }[state];
-  // Asked for beforehand: WeChat opens its sheet only in the tap itself.
-  const { template_ids: tmplIds } = app.wx.requestSubscribeMessage
-    ? await app.api.get("messages/subscriptions", { at: state === "waiting" ? "waiting" : "signup" })
-    : { template_ids: [] };
-  const remind = async (event) => {
-    const said = await app.wx.requestSubscribeMessage({ tmplIds }).catch(() => ({}));
-    const answers = tmplIds.filter((id) => said[id]).map((id) => ({ template_id: id, answer: said[id] }));
-    if (answers.length) await app.api.post("messages/subscriptions", { nonce: nonce(), answers }).catch(() => {});
-    const accepted = answers.some(({ answer }) => answer === "accept");
-    app.toast(accepted ? "好的，将在微信里提醒您" : "未允许提醒，可在“消息”里查看");
-    if (accepted) event.target.disabled = true;
-  };
+  const waits = state === "waiting";
+  const remind = await reminders(app, waits ? "waiting" : "signup", waits ? "候补名额" : "报名结果和开课提醒");
   return {
     title: "报名结果",
     body: [
@@ -156,12 +146,7 @@ async function signupResult(app, { training, made }) {
         heading(training.title),
         rows(made.map((one) => row(one.name, "", () => app.go("signup", { id: one.id }), badge(outcome(one))))),
       ),
-      tmplIds.length > 0 &&
-        card(
-          heading("微信提醒"),
-          note("允许后，报名结果和开课提醒会发到您的微信“服务通知”。"),
-          actions(button("接收微信提醒", remind, "primary")),
-        ),
+      remind,
       actions(
         button("查看我的报名", () => app.tab("signups")),
         button("返回首页", () => app.tab("home")),

@@ -16,6 +16,7 @@ import {
   rows,
   save,
 } from "./layout.js";
+import { reminders } from "./reminders.js";
 
 const FILTERS = [
   ["", "全部"],
@@ -92,6 +93,7 @@ async function home(app, wanted) {
       search,
       filters,
       results,
+      own.length > 0 && (await reminders(app, "home", "开课提醒和培训证明")),
     ],
   };
 }
