@@ -192,7 +192,6 @@ ERRORS: dict[str, tuple[int, str]] = {
     "case_training_ahead": (409, "培训尚未开始，不能登记到场"),
     "attendees_too_many": (422, "每次培训至多 {limit} 人"),
     "attendee_attended": (409, "已登记到场，不能删除；如登记有误，请先改为未到"),
-    "expert_not_of_agency": (422, "不是本机构的专家"),
     "officer_elsewhere": (422, "不是企业所在县局的人员"),
     "visit_confirmed": (409, "走访已经县局人员确认，不能修改"),
     "visit_not_yours": (409, "走访登记的是另一位县局人员，须由其本人确认"),
@@ -206,7 +205,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "evidence_not_own": (409, "只能删除自己上传的材料"),
     "evidence_too_many": (409, "每个项目至多 {most} 份材料，请先删除不需要的"),
     # bookings
-    "expert_not_of_agency": (422, "该专家不属于所选机构"),
+    "expert_not_of_agency": (422, "不是该机构的专家"),
     "slot_past": (409, "该时段已过，请选择今后的时段"),
     "slot_not_offered": (409, "该时段不可预约，请刷新后重新选择"),
     "slot_too_soon": (409, "该专家须至少提前 {hours} 小时预约，请选择更晚的时段"),
