@@ -7,7 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
 from models.agencies import Agency, Expert
+from models.audit import AuditEvent
 from models.base import now
 from models.cases import Case, CaseState
 from models.enterprises import Enterprise
@@ -126,3 +131,25 @@ def kept(world: World, model: Any, row_id: UUID | str) -> Any:
     """The row as it is stored."""
     with world.session() as session:
         return session.get(model, UUID(str(row_id)))
+
+
+def post(client: FlaskClient, by: Person, url: str, body: dict[str, Any], **headers: str) -> TestResponse:
+    return client.post(url, json=body, headers={**by.headers, **headers})
+
+
+def work(client: FlaskClient, of: Site, by: Person | None = None) -> Any:
+    answer = client.get(of.url("work"), headers=(by or of.agent).headers)
+    assert answer.status_code == 200, answer.json
+    return answer.json
+
+
+def made(client: FlaskClient, of: Site, part: str, body: dict[str, Any]) -> Any:
+    answer = post(client, of.agent, of.url(part), body)
+    assert answer.status_code == 201, answer.json
+    return answer.json
+
+
+def verbs(world: World, of: Site) -> list[str]:
+    wanted = select(AuditEvent.verb).where(AuditEvent.subject_id == str(of.case.id)).order_by(AuditEvent.id)
+    with world.session() as session:
+        return list(session.execute(wanted).scalars())
