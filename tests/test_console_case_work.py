@@ -22,6 +22,7 @@ from models.cases import (
     Visit,
 )
 from tests.agency_builders import agency, agency_desk, expert
+from tests.booking_builders import booking
 from tests.builders import World
 from tests.case_work_builders import AFTER, ANSWERS, BEFORE, PLAN, Site, kept, site
 from tests.console_client import Desk, desk, desk_of, text_of
@@ -269,6 +270,17 @@ def test_a_visit_is_recorded_and_its_officer_confirms_it(world: World) -> None:
     assert "没有待您确认的走访" in text_of(officer.get("/console/visits"))
     late = agent.post(f"/console/visits/{visit.id}/edit", **changed)
     assert late.status_code == 409 and "已经县局人员确认" in text_of(late)
+
+
+def test_of_a_booking_time_and_place_are_there_already(world: World) -> None:
+    of = site(world)
+    met = now().replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
+    own = booking(world, of.expert, of.enterprise, met, case_id=of.case.id, place="企业会议室")
+    agent = agency_desk(world, of.agency)
+    page = agent.get(path(of, "visits", "new"), booking=str(own.id)).get_data(as_text=True)
+    assert f'value="{at(met)}"' in page and 'value="企业会议室"' in page
+    assert f'<option value="{own.id}" selected>' in page
+    assert f'<option value="{of.expert.id}" selected>' in page
 
 
 def test_an_expert_of_another_agency_is_said_at_the_field(world: World) -> None:

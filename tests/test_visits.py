@@ -19,6 +19,7 @@ from models.cases import Visit
 from models.messages import Notice
 from models.people import AccountState, StaffAccount
 from tests.agency_builders import agency, expert
+from tests.booking_builders import booking
 from tests.builders import World
 from tests.case_work_builders import (
     kept,
@@ -149,8 +150,15 @@ def test_a_visit_sent_again_from_the_field_is_one_visit(client: FlaskClient, wor
 
 def test_a_visit_names_a_booking_of_its_own_case(client: FlaskClient, world: World) -> None:
     of = site(world)
-    answer = post(client, of.agent, of.url("visits"), visit(of, booking_id=str(new_id())))
-    assert (answer.status_code, list(answer.json["fields"])) == (422, ["booking_id"])
+    met = now() - timedelta(hours=2)
+    own = booking(world, of.expert, of.enterprise, met, case_id=of.case.id)
+    before_it = booking(world, of.expert, of.enterprise, met - timedelta(days=9))
+    for other in (new_id(), before_it.id):
+        answer = post(client, of.agent, of.url("visits"), visit(of, booking_id=str(other)))
+        assert (answer.status_code, list(answer.json["fields"])) == (422, ["booking_id"])
+    offered = client.get(of.url("participants"), headers=of.agent.headers).json["bookings"]
+    assert [one["id"] for one in offered] == [str(own.id)]
+    assert made(client, of, "visits", visit(of, booking_id=str(own.id)))["booking_id"] == str(own.id)
 
 
 def test_an_officer_whose_account_is_disabled_is_not_offered(client: FlaskClient, world: World) -> None:
