@@ -118,7 +118,11 @@ def change(
     """
     found = _find(booking_id)
     _require_changeable(found)
-    slot = slots.offered(SYSTEM, found.agency_id, expert_id or found.expert_id, starts_at)
+    wanted = expert_id or found.expert_id
+    # Both, in one order: of two bookings that change places neither waits for what the other gives back.
+    for one in sorted({wanted, found.expert_id}):
+        slots.hold_expert(SYSTEM, one, found.agency_id)
+    slot = slots.offered(SYSTEM, found.agency_id, wanted, starts_at)
     booking = booking_moves.hold_row(booking_id)
     _require_changeable(booking)
     if (slot.expert_id, slot.starts_at) == (booking.expert_id, booking.starts_at):

@@ -12,6 +12,7 @@ from app.services import agencies, agency_selections
 from app.transactions import session
 from models.agencies import Agency, AgencyAssessment, Expert, SelectionReason
 from models.base import now
+from models.bookings import Availability, Meeting
 from models.cases import Aspect
 from models.people import User
 
@@ -89,14 +90,39 @@ def load(actor: Actor) -> int:
     session().add(clerk)
     for values, experts, assessed, selected in missing:
         agency = agencies.create(actor, values)
-        for name, title, fields in experts:
-            session().add(Expert(agency_id=agency.id, name=name, title=title, fields=list(fields)))
+        made = [
+            Expert(agency_id=agency.id, name=name, title=title, fields=list(fields))
+            for name, title, fields in experts
+        ]
+        session().add_all(made)
         for back, (rank, score) in enumerate(reversed(assessed), 1):
             year = now().year - back
             session().add(AgencyAssessment(agency_id=agency.id, year=year, rank=rank, score=score))
             audit.record(actor, "agency.assessed", agency, year=year, rank=rank, score=score)
         session().flush()
+        session().add_all(window for expert in made for window in _windows(expert))
         for county, reasons in selected:
             by = Actor(clerk.id, (Grant("county_staff", "division", county),))
             agency_selections.choose(by, county, now().year, agency.id, reasons, "演示数据")
     return len(missing)
+
+
+def _windows(expert: Expert) -> list[Availability]:
+    """On weekdays an expert comes to enterprises in the morning, and is at the telephone in the afternoon."""
+    hours = ((Meeting.onsite, 9 * 60, 12 * 60, 90, 30), (Meeting.phone, 14 * 60, 17 * 60, 30, 0))
+    return [
+        Availability(
+            agency_id=expert.agency_id,
+            expert_id=expert.id,
+            expert_no=expert.number,
+            weekday=weekday,
+            from_minute=begins,
+            until_minute=ends,
+            valid_from=now().date(),
+            meeting=meeting,
+            minutes=minutes,
+            buffer_after=buffer,
+        )
+        for weekday in range(5)
+        for meeting, begins, ends, minutes, buffer in hours
+    ]
