@@ -208,7 +208,7 @@ def place(world: World, division: str, state: TrainingState) -> Place:
         offer = CaseOffer(
             case_id=case.id,
             agency_id=agency.id,
-            state=OfferState.waiting,
+            state=OfferState.accepted,
             offered_by=staff.id,
             offered_at=now(),
             answer_by=now() + timedelta(days=2),
