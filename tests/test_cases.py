@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.errors import DomainError
-from app.services import case_evaluation, case_offers, case_routing
+from app.services import case_evaluation, case_offers, case_routing, cases
+from app.services.cases import Wish
+from app.transactions import begin
 from models.agencies import Agency
 from models.base import now
 from models.cases import (
@@ -353,3 +356,21 @@ def test_the_enterprises_name_is_kept_as_it_was(story: Story) -> None:
     with story.world.session() as session:
         session.get(Enterprise, story.enterprise.id).name = "丰县改名厂"
     assert story.row(Case, case_id).enterprise_name == "丰县小微车辆配件厂"
+
+
+@pytest.mark.parametrize("selected", [True, False])
+def test_a_booking_is_the_request_where_the_county_has_selected_the_agency(
+    app: Flask, story: Story, world: World, selected: bool
+) -> None:
+    agency = agencies.agency(world)
+    if selected:
+        agencies.selection(world, agency)
+    member = build.actor(story.owner, "owner", story.enterprise.id).acting("bookings.write")
+    booking: Any = SimpleNamespace(enterprise_id=story.enterprise.id, agency_id=agency.id)
+    wish = Wish("想建立质量管理体系。", "李质量", "13800138000", [])
+    with app.app_context(), begin(member):
+        case_id = cases.open_for_booking(member, booking, wish)
+        assert cases.open_for_booking(member, booking, wish) == case_id  # the one that is open
+    assert story.row(Case, case_id).state == (CaseState.offered if selected else CaseState.requested)
+    assert story.offers_of(case_id) == ({agency.id: OfferState.waiting} if selected else {})
+    assert story.told(story.officer) == ["case.moved"]  # once, whatever it went through
