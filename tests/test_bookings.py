@@ -20,7 +20,7 @@ from models.agencies import Agency, Expert
 from models.audit import AuditEvent
 from models.base import now, set_clock
 from models.bookings import Booking, BookingState, Meeting
-from models.cases import Case, CaseState
+from models.cases import Case, CaseOffer, CaseState
 from models.enterprises import EnterpriseState
 from tests.agency_builders import agency, agency_person, expert
 from tests.booking_builders import (
@@ -277,6 +277,57 @@ def test_an_expert_who_comes_is_told_where_to(client: FlaskClient, world: World)
     assert made.json["place"] == "丰县工业园 3 号"
     moved = post(client, owner, held["id"], "change", starts_at=at(working_day(1), 9).isoformat())
     assert moved.json["place"] == "丰县工业园 3 号"
+
+
+def test_bookings_to_come_end_with_their_case(client: FlaskClient, world: World) -> None:
+    of, one = bookable(world)
+    owner, enterprise = owner_of(world)
+    desk = agency_person(world, of)
+    made = booked(client, owner, enterprise, one, at(working_day(), 9))
+    past = booking(
+        world, one, enterprise, now() - timedelta(days=1), case_id=UUID(made["case_id"]), created_by=owner.id
+    )
+    body = {"reason": "暂不需要"}
+    withdrawn = client.post(f"{URL}/cases/{made['case_id']}/withdraw", json=body, headers=owner.headers)
+    assert withdrawn.status_code == 200
+    assert state_of(world, made["id"]) == BookingState.cancelled
+    assert state_of(world, past.id) == BookingState.booked  # what became of it is for the agency to say
+    for person in (owner, desk):
+        [told_of] = told(world, person, "booking.cancelled")
+        assert "企业已撤回" in told_of
+
+
+def test_a_booking_with_an_agency_that_does_not_get_the_case_is_taken_back(
+    client: FlaskClient, world: World
+) -> None:
+    _, one = bookable(world)
+    owner, enterprise = owner_of(world)
+    other = agency(world)
+    known = case(world, CaseState.offered, enterprise=enterprise, agency=other)
+    made = booked(client, owner, enterprise, one, at(working_day(), 9))
+    assert made["case_id"] == str(known.id)
+    with world.session() as session:
+        [offer_id] = session.execute(select(CaseOffer.id).where(CaseOffer.case_id == known.id)).scalars()
+    theirs = agency_person(world, other)
+    answer = client.post(f"{URL}/case-offers/{offer_id}/accept", headers=theirs.headers)
+    assert answer.status_code == 200
+    assert state_of(world, made["id"]) == BookingState.revoked
+
+
+def test_an_agency_that_declines_the_case_gives_the_booking_up(client: FlaskClient, world: World) -> None:
+    of, one = bookable(world)
+    owner, enterprise = owner_of(world)
+    desk = agency_person(world, of)
+    made = booked(client, owner, enterprise, one, at(working_day(), 9))
+    with world.session() as session:
+        wanted = select(CaseOffer.id).where(CaseOffer.case_id == UUID(made["case_id"]))
+        [offer_id] = session.execute(wanted).scalars()
+    body = {"reason": "不在认证领域内"}
+    answer = client.post(f"{URL}/case-offers/{offer_id}/decline", json=body, headers=desk.headers)
+    assert answer.status_code in (200, 204)
+    assert state_of(world, made["id"]) == BookingState.revoked
+    [told_of] = told(world, owner, "booking.revoked")
+    assert "不在认证领域内" in told_of
 
 
 # --- what cannot be booked

@@ -137,6 +137,40 @@ def reveal_contact(actor: Actor, booking_id: UUID) -> tuple[str, str]:
 
 
 @transaction(None)
+def end_with_case(
+    system: Actor,
+    case_id: UUID,
+    target: BookingState,
+    reason: str,
+    *,
+    of: UUID | None = None,
+    but: UUID | None = None,
+) -> None:
+    """Takes back the bookings to come of a case that is over or goes to another agency, and tells both sides.
+
+    Args:
+        target: cancelled where the enterprise ended it, else revoked.
+        of, but: only those with this agency; all but those with this one.
+    """
+    coming = select(Booking).where(
+        Booking.case_id == case_id, Booking.state == BookingState.booked, Booking.starts_at > now()
+    )
+    if of is not None:
+        coming = coming.where(Booking.agency_id == of)
+    if but is not None:
+        coming = coming.where(Booking.agency_id != but)
+    # The case is held already. Whoever holds one of these wants nothing of it: only booking does, and what is
+    # about to be booked is not among them.
+    ordered = coming.order_by(Booking.id).with_for_update()
+    for booking in session().execute(ordered, execution_options={"populate_existing": True}).scalars().all():
+        move(booking, target)
+        booking.state_reason = reason
+        audit.record(system, f"booking.{target}", booking, reason=reason)
+        session().flush()
+        booking_notices.tell_both(booking, f"booking.{target}", "预约随帮扶项目取消", reason=reason)
+
+
+@transaction(None)
 def move_to(_system: Actor, keep_id: UUID, drop_id: UUID) -> int:
     """Hands the bookings of an enterprise that was merged over to the other; returns how many."""
     lapse(SYSTEM, enterprise_id=drop_id)

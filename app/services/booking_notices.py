@@ -24,9 +24,9 @@ CATCH_UP = timedelta(minutes=30)
 """How late a reminder may still come."""
 
 
-def tell_both(booking: Booking, kind: str, title: str) -> None:
+def tell_both(booking: Booking, kind: str, title: str, **more: str) -> None:
     """Tells enterprise and agency of a booking, within the act under way."""
-    _tell(booking, _of_enterprise(SYSTEM, booking) | _of_agency(SYSTEM, booking), kind, title)
+    _tell(booking, _of_enterprise(SYSTEM, booking) | _of_agency(SYSTEM, booking), kind, title, **more)
 
 
 def tell_enterprise(booking: Booking, kind: str, title: str, **more: str) -> None:

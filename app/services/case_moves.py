@@ -16,10 +16,11 @@ from sqlalchemy.exc import IntegrityError
 from app import audit, notices, outbox, working_days
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import memberships
+from app.services import booking_moves, memberships
 from app.transactions import session, transaction
 from models.agencies import Agency
 from models.base import now
+from models.bookings import BookingState
 from models.cases import (
     OPEN,
     WORKED,
@@ -102,8 +103,9 @@ def advance(
 ) -> None:
     """Moves a held case on, within the act under way; tells those concerned.
 
-    Offers that still wait and a correction that is still open end with the step they belong to. Raises
-    IllegalMove, or DomainError `correction_open` while the enterprise has a correction to make.
+    Offers that still wait and a correction that is still open end with the step they belong to; bookings to
+    come end with the case, or when another agency has it. Raises IllegalMove, or DomainError
+    `correction_open` while the enterprise has a correction to make.
     """
     if case.paused_at is not None and target not in EARLY:
         raise DomainError("correction_open")
@@ -117,6 +119,12 @@ def advance(
     if was in WORKED and target not in WORKED and case.agency_id:
         leave = update(Agency).where(Agency.id == case.agency_id).values(under_way=Agency.under_way - 1)
         session().execute(leave, execution_options=_UNSYNCHRONISED)
+    if target in EARLY:
+        over = BookingState.cancelled if target == CaseState.withdrawn else BookingState.revoked
+        booking_moves.end_with_case(SYSTEM, case.id, over, f"帮扶项目{case.state.label}")
+    if was == CaseState.offered and target == CaseState.diagnosis:
+        other = "帮扶项目由其他机构承接"
+        booking_moves.end_with_case(SYSTEM, case.id, BookingState.revoked, other, but=case.agency_id)
     if tells:
         _tell_moved(actor, case, reason)
 

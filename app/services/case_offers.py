@@ -15,11 +15,12 @@ from sqlalchemy import select, update
 from app import audit, notices, outbox, working_days
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import case_moves
+from app.services import booking_moves, case_moves
 from app.services.enterprises import signed_in
 from app.transactions import session, transaction
 from models.agencies import Agency, Expert
 from models.base import now
+from models.bookings import BookingState
 from models.cases import LIMITS, Case, CaseOffer, CaseState, OfferState
 from models.lifecycle import move
 
@@ -124,6 +125,7 @@ def decline(actor: Actor, offer_id: UUID, reason: str) -> None:
     case, mine = _hold_waiting(offer_id)
     _answer(mine, OfferState.declined, reason)
     audit.record(actor, "case.offer_declined", case, reason=reason, agency=str(mine.agency_id))
+    booking_moves.end_with_case(SYSTEM, case.id, BookingState.revoked, reason, of=mine.agency_id)
     body = f"有机构未承接“{case.enterprise_name}”的帮扶项目 {case.number}。原因：{reason}"
     county = case_moves.county_staff(SYSTEM, case.division_id)
     once = case_moves.once(now())

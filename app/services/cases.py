@@ -76,7 +76,9 @@ def open_for_booking(actor: Actor, booking: Booking, wish: Wish) -> UUID:
     waits for the county's review. Raises DomainError `enterprise_not_reviewed`.
     """
     theirs = (Case.enterprise_id == booking.enterprise_id, Case.state.in_(OPEN))
-    known = session().execute(select(Case.id).where(*theirs)).scalar()
+    # Held: it does not end while the booking is added to it.
+    held = select(Case.id).where(*theirs).with_for_update(key_share=True)
+    known = session().execute(held).scalar()
     if known is not None:
         return known
     case = _new(actor, enterprises.find(booking.enterprise_id), wish)
