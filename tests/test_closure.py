@@ -242,6 +242,8 @@ def test_every_personal_column_is_known_to_this_file() -> None:
     }
     assert personal == {
         "attendance_certificates.facts",
+        "bookings.contact_name",
+        "bookings.contact_phone",
         "enterprises.address",
         "enterprises.legal_representative",
         "experts.name",  # the agency's own record of who works for it
