@@ -9,7 +9,6 @@ from uuid import UUID
 from flask import Response, redirect, request, send_file, url_for
 
 from app.access import Actor
-from app.api.evidence import address
 from app.console.forms import Form
 from app.console.frame import attachment, back, done, page, require
 from app.errors import DomainError
@@ -77,7 +76,7 @@ def _add_each(
 @require("evidence.read")
 def opened(actor: Actor, evidence_id: UUID) -> Any:
     """Leads to a file, by a link that is good for a short time."""
-    return redirect(address(evidence.link(actor, evidence_id).token), 303)
+    return redirect(url_for("evidence.opened", token=evidence.link(actor, evidence_id).token), 303)
 
 
 @page("/evidence/<uuid:evidence_id>/remove", methods=("POST",), endpoint="case_evidence_remove")
