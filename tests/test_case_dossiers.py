@@ -12,13 +12,13 @@ from sqlalchemy import delete, select
 
 from app import files
 from models.base import now
-from models.cases import Aspect, CaseScore, CaseState, Correction, Finding, Phase
+from models.cases import Aspect, Case, CaseScore, CaseState, Correction, Finding, Phase
 from models.evidence import Evidence, StoredFile
 from tests import agency_builders as agencies
 from tests import case_builders as cases
 from tests import evidence_builders as build
 from tests.builders import World
-from tests.console_client import desk
+from tests.console_client import Desk, desk
 
 
 def words(content: bytes) -> str:
@@ -26,6 +26,12 @@ def words(content: bytes) -> str:
     document = Document(BytesIO(content))
     cells = [cell.text for table in document.tables for row in table.rows for cell in row.cells]
     return "\n".join([*(paragraph.text for paragraph in document.paragraphs), *cells])
+
+
+def taken(at: Desk, case: Case) -> zipfile.ZipFile:
+    """The package, as a browser saves it."""
+    with at.get(f"/console/cases/{case.id}/dossier.zip") as answer:
+        return zipfile.ZipFile(BytesIO(answer.data))
 
 
 def test_it_says_everything_that_is_known_of_a_case(world: World) -> None:
@@ -78,8 +84,7 @@ def test_the_package_holds_the_evidence_and_names_what_is_missing(client: FlaskC
     for name, content in (("甲.pdf", build.PDF + b"% jia"), ("乙.pdf", build.PDF + b"% yi")):
         assert build.upload(client, owner, case.id, name, content, kind="diagnosis").status_code == 201
     officer = desk(world, "county_staff")
-    path = f"/console/cases/{case.id}/dossier.zip"
-    with zipfile.ZipFile(BytesIO(officer.get(path).data)) as package:
+    with taken(officer, case) as package:
         assert package.testzip() is None
         document, *evidence = package.namelist()
         assert evidence == ["诊断/001-甲.pdf", "诊断/002-乙.pdf"]
@@ -94,7 +99,7 @@ def test_the_package_holds_the_evidence_and_names_what_is_missing(client: FlaskC
         name = session.scalars(lost).one()
     with world.app.app_context():
         files.store().remove(name)
-    with zipfile.ZipFile(BytesIO(officer.get(path).data)) as package:
+    with taken(officer, case) as package:
         assert "002-乙.pdf" in package.read("缺少的材料.txt").decode()
     with world.session() as session:  # nothing of it meets another test
         session.execute(delete(Evidence).where(Evidence.case_id == case.id))
