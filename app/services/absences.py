@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, select, update
 from app import audit
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import availability, booking_moves, slots
+from app.services import availability, booking_moves, offered_slots
 from app.transactions import session, transaction
 from models.base import now
 from models.bookings import Absence, Booking, BookingState, Touched
@@ -55,7 +55,7 @@ def add(
     _check(starts_at, ends_at)
     expert = availability.expert_of(actor, expert_id)
     # Nobody books meanwhile: what is touched is known until this commits.
-    slots.hold_expert(SYSTEM, expert.id, expert.agency_id)
+    offered_slots.hold_expert(SYSTEM, expert.id, expert.agency_id)
     there = _touched(expert_id, starts_at, ends_at)
     if there and bookings is None:
         raise DomainError(

@@ -20,8 +20,8 @@ from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.pagination import Listing, Page
 from app.prepared import Prepared
-from app.services import booking_moves, booking_notices, cases, enterprises, slots
-from app.services.slots import Slot
+from app.services import booking_moves, booking_notices, cases, enterprises, offered_slots
+from app.services.offered_slots import Slot
 from app.transactions import session, transaction
 from models.agencies import Agency, Expert
 from models.base import new_id, now
@@ -39,13 +39,13 @@ def hold(actor: Actor, agency_id: UUID, enterprise_id: UUID, expert_id: UUID, st
     """Keeps a slot for HOLD_MINUTES while the enterprise fills in the form, and gives up what it held before.
 
     Raises DomainError `not_found`, `enterprise_not_reviewed`, `case_with_other_agency`, `hold_exists`,
-    `slot_taken` or what `slots.offered` raises.
+    `slot_taken` or what `offered_slots.find` raises.
     """
     enterprise = enterprises.find(enterprise_id)
     if enterprise.state != EnterpriseState.reviewed:
         raise DomainError("enterprise_not_reviewed", state=enterprise.state.label)
     _require_its_agency(enterprise_id, agency_id)
-    slot = slots.offered(SYSTEM, agency_id, expert_id, starts_at)
+    slot = offered_slots.find(SYSTEM, agency_id, expert_id, starts_at)
     booking_moves.lapse(SYSTEM, expert_id=expert_id, enterprise_id=enterprise_id)
     booking_id = new_id()
     taken = _HOLD.first(
@@ -114,15 +114,15 @@ def change(
     """Moves a booking to another slot of the agency, until its deadline; it keeps its id, and both are told.
 
     Raises DomainError `not_found`, `illegal_move`, `booking_deadline_passed`, `slot_taken`,
-    `validation_failed` (where to come to) or what `slots.offered` raises.
+    `validation_failed` (where to come to) or what `offered_slots.find` raises.
     """
     found = _find(booking_id)
     _require_changeable(found)
     wanted = expert_id or found.expert_id
     # Both, in one order: of two bookings that change places neither waits for what the other gives back.
     for one in sorted({wanted, found.expert_id}):
-        slots.hold_expert(SYSTEM, one, found.agency_id)
-    slot = slots.offered(SYSTEM, found.agency_id, wanted, starts_at)
+        offered_slots.hold_expert(SYSTEM, one, found.agency_id)
+    slot = offered_slots.find(SYSTEM, found.agency_id, wanted, starts_at)
     booking = booking_moves.hold_row(booking_id)
     _require_changeable(booking)
     if (slot.expert_id, slot.starts_at) == (booking.expert_id, booking.starts_at):

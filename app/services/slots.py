@@ -36,7 +36,7 @@ from app import masks
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.prepared import Prepared
-from app.transactions import session, transaction
+from app.transactions import transaction
 from app.working_days import is_public_holiday
 from models.agencies import Agency, Expert
 from models.base import BEIJING, now
@@ -234,17 +234,17 @@ class _Laid:
 
 
 def _lay_out(window: Any, days: Iterable[date], moment: datetime) -> _Laid:
-    earliest, latest = (at.timestamp() for at in _leads(window, moment))
+    earliest, latest = (at.timestamp() for at in leads(window, moment))
     hours: dict[int, list[range]] = defaultdict(list)
     for weekday, begins, ends in zip(window.weekday, window.from_minute, window.until_minute, strict=True):
-        hours[weekday].append(_grid(window, begins, ends))
+        hours[weekday].append(grid(window, begins, ends))
     slots = [
         (begin, f"{day}T{minute // 60:02}:{minute % 60:02}:00+08:00")
         for day in days
         if window.valid_from <= day <= (window.valid_until or day)
         for midnight in [int(_midnight(day).timestamp())]
-        for grid in hours[day.weekday()]
-        for minute in grid
+        for laid in hours[day.weekday()]
+        for minute in laid
         if earliest <= (begin := midnight + minute * 60) <= latest
     ]
     return _Laid(
@@ -255,106 +255,14 @@ def _lay_out(window: Any, days: Iterable[date], moment: datetime) -> _Laid:
     )
 
 
-# --- one slot
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A slot that is offered, with what a booking keeps of it."""
-
-    expert_id: UUID
-    expert_no: int
-    starts_at: datetime
-    ends_at: datetime
-    blocked_from: datetime
-    blocked_until: datetime
-    meeting: Meeting
-    place: str
-    cancel_deadline: datetime
-
-
-@transaction(None)
-def offered(_system: Actor, agency_id: UUID, expert_id: UUID, starts_at: datetime) -> Slot:
-    """Returns a slot that is offered, its expert held until the act is over: whoever takes an expert's time
-    holds the expert first, so that nobody waits in a ring. Whether it is free the bookings' constraint says.
-
-    Raises DomainError `expert_not_of_agency`, `slot_past`, `slot_not_offered`, `slot_too_soon` or
-    `slot_too_far`.
-    """
-    expert = hold_expert(SYSTEM, expert_id, agency_id)
-    if starts_at <= now():
-        raise DomainError("slot_past", fields={"starts_at": ["该时段已过"]})
-    window = _window_of(expert, starts_at)
-    if window is None:
-        raise DomainError("slot_not_offered", fields={"starts_at": ["不在该专家的可预约时段内"]})
-    earliest, latest = _leads(window, now())
-    if starts_at < earliest:
-        raise DomainError("slot_too_soon", fields={"starts_at": ["距开始时间太近"]}, hours=window.lead_hours)
-    if starts_at > latest:
-        raise DomainError("slot_too_far", fields={"starts_at": ["距今天太远"]}, days=window.lead_days)
-    ends_at = starts_at + timedelta(minutes=window.minutes)
-    slot = Slot(
-        expert_id=expert.id,
-        expert_no=expert.number,
-        starts_at=starts_at,
-        ends_at=ends_at,
-        blocked_from=starts_at - timedelta(minutes=window.buffer_before),
-        blocked_until=ends_at + timedelta(minutes=window.buffer_after),
-        meeting=window.meeting,
-        place=window.place,
-        cancel_deadline=starts_at - timedelta(hours=window.cancel_hours),
-    )
-    away = select(Absence.id).where(
-        Absence.expert_id == expert.id,
-        Absence.starts_at < slot.blocked_until,
-        Absence.ends_at > slot.blocked_from,
-    )
-    if session().execute(away.limit(1)).first():
-        raise DomainError("slot_not_offered", fields={"starts_at": ["专家此时不在岗"]})
-    return slot
-
-
-@transaction(None)
-def hold_expert(_system: Actor, expert_id: UUID, agency_id: UUID) -> Expert:
-    """Returns an expert of the agency, held until the act is over.
-
-    Raises DomainError `expert_not_of_agency`.
-    """
-    held = select(Expert).where(Expert.id == expert_id).with_for_update(key_share=True)
-    expert = session().execute(held, execution_options={"populate_existing": True}).scalar()
-    if expert is None or expert.agency_id != agency_id:
-        raise DomainError("expert_not_of_agency", fields={"expert_id": ["不是该机构的专家"]})
-    return expert
-
-
-def _window_of(expert: Expert, starts_at: datetime) -> Availability | None:
-    there = starts_at.astimezone(BEIJING)
-    day, minute = there.date(), there.hour * 60 + there.minute
-    if is_public_holiday(day) or there.second or there.microsecond:
-        return None
-    windows = (
-        select(Availability)
-        .join(Agency, and_(Agency.id == Availability.agency_id, Agency.active))
-        .where(
-            Availability.expert_id == expert.id,
-            Availability.weekday == day.weekday(),
-            Availability.valid_from <= day,
-            or_(Availability.valid_until.is_(None), Availability.valid_until >= day),
-        )
-    )
-    found = session().execute(windows).scalars() if expert.active else ()
-    grids = ((one, _grid(one, one.from_minute, one.until_minute)) for one in found)
-    return next((window for window, grid in grids if minute in grid), None)
-
-
-def _grid(window: Any, begins: int, ends: int) -> range:
-    """The minutes of the day at which the slots of a window begin."""
+def grid(window: Any, begins: int, ends: int) -> range:
+    """Returns the minutes of the day at which the slots of a window begin."""
     pitch = window.buffer_before + window.minutes + window.buffer_after
     return range(begins, ends - window.minutes + 1, pitch)
 
 
-def _leads(window: Any, moment: datetime) -> tuple[datetime, datetime]:
-    """The first and the last moment at which a slot may begin."""
+def leads(window: Any, moment: datetime) -> tuple[datetime, datetime]:
+    """Returns the first and the last moment at which a slot may begin."""
     return moment + timedelta(hours=window.lead_hours), moment + timedelta(days=window.lead_days)
 
 
