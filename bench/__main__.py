@@ -32,7 +32,7 @@ from app.access import SYSTEM
 from app.engines import engines
 from app.services import reference
 from app.transactions import db
-from bench import load, messages
+from bench import board, load, messages
 from bench.floor import Plan
 from bench.load import Load, Outcome
 from bench.recording import Recording, course, recording
@@ -222,8 +222,8 @@ def run(directory: Path) -> list[Row]:
                     rows.append(measure(scene, at_once, program, floor, plans[scene.kind]))
                     say(f"{rows[-1]['name']}：{rows[-1]['ratio']}（{rows[-1]['ratios']}）")
             memory = _memory(program, floor)
-        say("消息……")
-        return [*rows, *messages.rows(app, world, directory), memory]
+        say("看板、消息……")
+        return [*rows, *board.rows(app, world), *messages.rows(app, world, directory), memory]
 
 
 def main() -> None:

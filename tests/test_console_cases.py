@@ -9,18 +9,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from app import working_days
 from app.services import case_board, case_routing
 from models.agencies import Agency
-from models.base import new_id, now
+from models.base import now
 from models.cases import OPEN, Case, CaseOffer, CaseState, Correction, OfferState
-from models.columns import new_code_number
-from models.enterprises import Enterprise, EnterpriseState
 from tests import agency_builders as agencies
 from tests import case_builders as build
-from tests.builders import World, fresh_credit_code
+from tests.builders import World
 from tests.console_client import Desk, desk, text_of
 from tests.statements import queries
 from tests.test_transfers import downloaded, transfer_of
@@ -108,58 +106,17 @@ def test_the_board_costs_the_same_whatever_there_is_on_it(app: Flask, world: Wor
             assert at.get(path, size=200).status_code == 200
         return len(seen)
 
-    def more(number: int) -> None:
-        enterprises = [
-            {
-                "id": new_id(),
-                "credit_code": fresh_credit_code(),
-                "name": f"云龙第{place}厂",
-                "division_id": "js.xz.yunlong",
-                "industry_code": "C36",
-                "state": EnterpriseState.reviewed,
-            }
-            for place in range(number)
-        ]
-        same: dict[str, Any] = {
-            "division_id": "js.xz.yunlong",
-            "year": 2026,
-            "need": "想建立质量管理体系。",
-            "wanted": [],
-            "aspects": [],
-            "contact_name": "李质量",
-            "contact_phone": "13800138000",
-            "created_by": at.person.id,
-            "state_since": now(),
-            "due_at": now(),
-            "paused_seconds": 0,
-            "escalated": 2,  # told already: the clockwork of other tests has nothing to do with them
-        }
-        cases = [
-            {
-                **same,
-                "id": new_id(),
-                "number": new_code_number(),
-                "enterprise_id": one["id"],
-                "enterprise_name": one["name"],
-                "state": OPEN[place % len(OPEN)],
-            }
-            for place, one in enumerate(enterprises)
-        ]
-        with world.session() as session:
-            session.execute(insert(Enterprise), enterprises)
-            session.execute(insert(Case), cases)
-
     pages = (
         "/console/cases",
         "/console/cases/list",
         "/console/cases/overdue",
         "/console/queue",
     )
-    more(3)
+    build.many(world, 3, "js.xz.yunlong", at.person.id)
     for path in pages:
         cost(path)  # the first time names are learned and statements compiled
     few = {path: cost(path) for path in pages}
-    more(10_000)
+    build.many(world, 10_000, "js.xz.yunlong", at.person.id)
     assert {path: cost(path) for path in pages} == few
     assert sum(_counts(at).values()) == 10_003
     assert few["/console/cases"] <= 8
