@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -40,6 +41,16 @@ def now() -> datetime:
 def set_clock(clock: Callable[[], datetime] | None) -> None:
     """Makes `now()` answer from `clock` in this context; None restores the real one."""
     _clock.set(clock)
+
+
+@contextmanager
+def at(moment: datetime) -> Iterator[None]:
+    """Runs the block as if it were that moment: a demonstration tells what began weeks ago."""
+    token = _clock.set(lambda: moment)
+    try:
+        yield
+    finally:
+        _clock.reset(token)
 
 
 def new_id() -> UUID:

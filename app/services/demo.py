@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, outbox
 from app.access import Actor, Grant
-from app.services import demo_agencies, signups, sizing, trainings
+from app.services import demo_agencies, demo_cases, signups, sizing, trainings
 from app.services.enterprises import Profile
 from app.transactions import session, transaction
 from models import credit_code
@@ -55,6 +55,7 @@ class Made:
     enterprises: int
     trainings: int
     agencies: int
+    cases: int
 
 
 @transaction(None)
@@ -68,7 +69,11 @@ def load(actor: Actor) -> Made:
     if session().execute(select(NoticeRoute.kind)).first() is None:
         # The simulated platform is not there yet.
         outbox.defer("messages.set_up", at=now() + timedelta(seconds=3))
-    return Made(enterprises, len(made), demo_agencies.load(actor))
+    agencies = demo_agencies.load(actor)
+    told = [one for one in demo_cases.STORIES if _enterprise(actor, *one.enterprise)]
+    for story in told:
+        demo_cases.tell(story)
+    return Made(enterprises + len(told), len(made), agencies, len(told))
 
 
 def _enterprise(actor: Actor, first17: str, division_id: str, profile: Profile) -> bool:
