@@ -106,9 +106,16 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def world(app: Flask) -> Iterator[World]:
+def world(app: Flask) -> World:
     """People, enterprises and trainings to act with; every test's are its own."""
-    yield World(app)
+    return World(app)
+
+
+@pytest.fixture(autouse=True)
+def real_time() -> Iterator[None]:
+    """Whatever clock a test has set, the next one lives now."""
+    set_clock(None)
+    yield
     set_clock(None)
 
 

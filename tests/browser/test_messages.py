@@ -97,6 +97,8 @@ def test_a_way_into_wechat_from_the_desk_to_the_phone(
     page = open_page(f"{platform.base}/#{owner.id}", viewport={"width": 500, "height": 1000})
     page.get_by_role("button", name="提质通 小程序").click()
     page.locator(".mp-tabs").wait_for()
+    page.get_by_role("searchbox").fill(training.title)  # others may have left more than a page of them
+    page.get_by_role("searchbox").press("Enter")
     page.get_by_role("button", name=training.title).first.click()
     page.get_by_role("button", name="立即报名").click()
     page.get_by_label("姓名").fill("李质量")
