@@ -24,7 +24,7 @@ from models.cases import (
 from models.reference import Document
 from models.trainings import Audience
 
-_ANSWERS = {
+ANSWERS = {
     "awareness_objectives": "2",
     "awareness_leadership": ["complaint"],
     "awareness_customer": "3",
@@ -58,7 +58,7 @@ _PROBLEMS = (
 
 def diagnose(case: Case) -> None:
     """The form, what was scored before, and what was found."""
-    case.diagnosis = _ANSWERS
+    case.diagnosis = ANSWERS
     # The form may be younger than the story.
     newest = select(func.max(Document.version)).where(Document.kind == DIAGNOSIS)
     case.diagnosis_version = session().execute(newest).scalar_one()
