@@ -136,7 +136,9 @@ class Booking(Base, kw_only=True):
     """预约. `blocked_from`–`blocked_until` is the time with its buffers; no two of an expert overlap."""
 
     __tablename__ = "bookings"
-    __scope__: ClassVar = Scope(enterprise="enterprise_id", division="division_id", agency="agency_id")
+    __scope__: ClassVar = Scope(
+        enterprise="enterprise_id", division="division_id", agency="agency_id", user="created_by"
+    )
     __table_args__ = (
         CheckConstraint("starts_at < ends_at", name="times"),
         CheckConstraint("blocked_from <= starts_at AND ends_at <= blocked_until", name="blocked"),

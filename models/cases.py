@@ -129,7 +129,9 @@ class Case(Base, kw_only=True):
     """
 
     __tablename__ = "cases"
-    __scope__: ClassVar = Scope(enterprise="enterprise_id", division="division_id", agency="agency_id")
+    __scope__: ClassVar = Scope(
+        enterprise="enterprise_id", division="division_id", agency="agency_id", user="created_by"
+    )
     __table_args__ = (
         Index("uq_cases_open", "enterprise_id", unique=True, postgresql_where=sql(f"state IN ({_OPEN})")),
         Index("ix_cases_division_state", "division_id", "state", "due_at"),

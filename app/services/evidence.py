@@ -147,9 +147,7 @@ def _attach(
     if session().execute(count).scalar_one() >= MOST:
         raise DomainError("evidence_too_many", most=MOST)
     _hold_content(digest, stored)
-    made = Evidence(
-        case_id=case_id, digest=digest, kind=kind, name=name, uploaded_by=_who(actor), **belongs
-    )
+    made = Evidence(case_id=case_id, digest=digest, kind=kind, name=name, uploaded_by=_who(actor), **belongs)
     session().add(made)
     audit.record(actor, "evidence.added", case, evidence=str(made.id), kind=kind.label)
     session().flush()

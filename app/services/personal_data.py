@@ -18,6 +18,7 @@ from app.transactions import session, transaction
 from models.agencies import Expert
 from models.base import now
 from models.bookings import Booking
+from models.cases import Case
 from models.checkins import AttendanceCertificate
 from models.crypto import keyring
 from models.deliveries import Delivery
@@ -123,9 +124,12 @@ def close_account(actor: Actor, user_id: UUID, *, at_once: bool = False) -> None
         )
         session().execute(delete(AttendanceCertificate).where(AttendanceCertificate.signup_id == signup.id))
         messages.name_another(actor, signup.created_by, signup.id, signup.attendee_name, GONE)
-    # Whom to ask for at a booking was mostly themselves.
+    # Whom to ask for at a booking or in a case was mostly themselves.
     session().execute(
         update(Booking).where(Booking.created_by == user.id).values(contact_name=None, contact_phone=None)
+    )
+    session().execute(
+        update(Case).where(Case.created_by == user.id).values(contact_name=GONE, contact_phone="")
     )
     audit.record(actor, "user.closed", user)
 
@@ -187,6 +191,27 @@ def export(actor: Actor) -> dict[str, Any]:
             Signup.attendee_phone,
             Signup.state,
             Signup.created_at,
+        ),
+        "bookings": rows(
+            Booking,
+            Booking.starts_at,
+            Booking.state,
+            Booking.need,
+            Booking.contact_name,
+            Booking.contact_phone,
+            Booking.created_at,
+            whose=Booking.created_by,
+        ),
+        "cases": rows(
+            Case,
+            Case.number,
+            Case.state,
+            Case.need,
+            Case.contact_name,
+            Case.contact_phone,
+            Case.rating_comment,
+            Case.created_at,
+            whose=Case.created_by,
         ),
         "certificates": [
             {**row, "facts": json.loads(row["facts"])}
