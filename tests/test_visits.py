@@ -46,6 +46,10 @@ def test_a_visit_is_recorded_and_the_officer_confirms_it(client: FlaskClient, wo
 
     url = f"/api/v1/visits/{seen['id']}"
     assert client.patch(url, json={"place": "二车间"}, headers=of.agent.headers).json["place"] == "二车间"
+    client.patch(url, json={"notes": "查看返工区"}, headers=of.agent.headers)  # nothing to be told of
+    with world.session() as session:
+        bodies = [one.body for one in session.execute(told.order_by(Notice.id)).scalars()]
+    assert len(bodies) == 2 and "二车间" in bodies[1]
     answer = post(client, of.officer, f"{url}/confirm", {})
     assert answer.status_code == 200 and answer.json == {"case_id": str(of.case.id)}
     confirmed = kept(world, Visit, seen["id"]).confirmed_at
@@ -56,7 +60,12 @@ def test_a_visit_is_recorded_and_the_officer_confirms_it(client: FlaskClient, wo
     assert (late.status_code, late.json["code"]) == (409, "visit_confirmed")
     [shown] = work(client, of, of.owner)["visits"]
     assert (shown["expert"], shown["officer"]) == ("陈专家", "孙县局") and shown["confirmed_at"]
-    assert verbs(world, of) == ["case.visit_recorded", "case.visit_changed", "case.visit_confirmed"]
+    assert verbs(world, of) == [
+        "case.visit_recorded",
+        "case.visit_changed",
+        "case.visit_changed",
+        "case.visit_confirmed",
+    ]
 
 
 def test_an_expert_of_another_agency_is_refused(client: FlaskClient, world: World) -> None:

@@ -43,7 +43,7 @@ def record(actor: Actor, case_id: UUID, given: dict[str, Any]) -> Visit:
 
 @transaction("cases.work")
 def change(actor: Actor, visit_id: UUID, changes: dict[str, Any]) -> Visit:
-    """Changes some of FIELDS of a visit that is not confirmed yet; another officer is asked anew.
+    """Changes some of FIELDS of a visit that is not confirmed yet; the officer is told of another time or place.
 
     Raises what `record` raises, or `visit_confirmed`.
     """
@@ -56,7 +56,7 @@ def change(actor: Actor, visit_id: UUID, changes: dict[str, Any]) -> Visit:
     _check(case, visit)
     if changed:
         audit.record(actor, "case.visit_changed", case, purpose=visit.purpose.label, fields=changed)
-    if "officer_id" in changed:
+    if {"officer_id", "starts_at", "place"} & set(changed):
         _ask(case, visit)
     return visit
 
@@ -153,7 +153,7 @@ def _ask(case: Case, visit: Visit) -> None:
         "走访待您确认",
         f"“{case.enterprise_name}”的走访（{visit.purpose.label}）登记您参与：{when}，{visit.place}。"
         "走访后请在管理后台“走访确认”中确认。",
-        once=visit.id.hex,
+        once=f"{visit.id.hex}:{visit.starts_at.timestamp():.0f}:{visit.place}",
         time=when,
         place=visit.place,
     )
