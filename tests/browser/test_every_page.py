@@ -14,7 +14,7 @@ from tests.console_client import Desk, desk
 from tests.places import place
 
 NO_PAGES = re.compile(
-    r"/evidence/[0-9a-f-]{36}$|\.(png|pdf|xlsx|ics|docx|zip)$|/files/|/hall-code$|/history$|/next$|/static/"
+    r"/evidence/<uuid:evidence_id>$|\.(png|pdf|xlsx|ics|docx|zip)$|/files/|/hall-code$|/history$|/next$|/static/"
 )
 ROLES = {
     "people.manage": "system_administrator",
