@@ -153,7 +153,7 @@ def _ask(case: Case, visit: Visit) -> None:
         "走访待您确认",
         f"“{case.enterprise_name}”的走访（{visit.purpose.label}）登记您参与：{when}，{visit.place}。"
         "走访后请在管理后台“走访确认”中确认。",
-        once=f"{visit.id.hex}:{visit.starts_at.timestamp():.0f}:{visit.place}",
+        once=f"{visit.id.hex[-12:]}:{case_moves.once(now())}",
         time=when,
         place=visit.place,
     )
