@@ -146,7 +146,8 @@ def _offers(case: Case) -> Iterator[_Found]:
         if one.answered_at and one.state != OfferState.waiting:
             # Who of an agency answered is in the audit trail; that nobody did, or in vain, was the program.
             of = agency if one.state in (OfferState.accepted, OfferState.declined) else ""
-            yield _Found(one.answered_at, None, f"{agency}：{one.state.label}", one.reason or "", of)
+            what = one.state.label if of else f"{agency}：{one.state.label}"
+            yield _Found(one.answered_at, None, what, one.reason or "", of)
 
 
 def _bookings(case: Case) -> Iterator[_Found]:
