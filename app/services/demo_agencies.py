@@ -7,14 +7,13 @@ from typing import Any
 from sqlalchemy import select
 
 from app import audit
-from app.access import Actor, Grant
-from app.services import agencies, agency_selections
+from app.access import Actor
+from app.services import agencies, agency_selections, demo_people
 from app.transactions import session
 from models.agencies import Agency, AgencyAssessment, Expert, SelectionReason
 from models.base import now
 from models.bookings import Availability, Meeting
 from models.cases import Aspect
-from models.people import User
 
 _AGENCIES: tuple[dict[str, Any], ...] = (
     {
@@ -86,8 +85,6 @@ def load(actor: Actor) -> int:
     missing = [part for part in parts if part[0]["name"] not in there]
     if not missing:
         return 0
-    clerk = User(name="演示县局经办人")  # without any means to sign in
-    session().add(clerk)
     for values, experts, assessed, selected in missing:
         agency = agencies.create(actor, values)
         made = [
@@ -102,8 +99,9 @@ def load(actor: Actor) -> int:
         session().flush()
         session().add_all(window for expert in made for window in _windows(expert))
         for county, reasons in selected:
-            by = Actor(clerk.id, (Grant("county_staff", "division", county),))
-            agency_selections.choose(by, county, now().year, agency.id, reasons, "演示数据")
+            agency_selections.choose(
+                demo_people.county(county), county, now().year, agency.id, reasons, "演示数据"
+            )
     return len(missing)
 
 

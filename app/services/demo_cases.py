@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app import working_days
-from app.access import SYSTEM, Actor, Grant
+from app.access import Actor, Grant
 from app.services import (
     bookings,
     case_corrections,
@@ -26,7 +26,7 @@ from app.services import (
     case_steps,
     cases,
     demo_case_work,
-    reference,
+    demo_people,
     slots,
     visits,
 )
@@ -38,7 +38,7 @@ from models.base import at, now
 from models.bookings import Meeting
 from models.cases import SATISFIED, Case, CaseOffer, CaseState, Purpose, Rating
 from models.enterprises import Enterprise
-from models.people import RoleGrant, User
+from models.people import User
 
 QUALITY, GREEN, FOOD = "徐州演示质量认证有限公司", "江苏演示检验认证中心", "淮海演示认证服务有限公司"
 FENGXIAN, PEIXIAN, TONGSHAN, PIZHOU = "js.xz.fengxian", "js.xz.peixian", "js.xz.tongshan", "js.xz.pizhou"
@@ -102,13 +102,11 @@ class _Telling:
 
     @cached_property
     def county(self) -> Actor:
-        division = self.story.enterprise[1]
-        name = reference.division_names(SYSTEM)[division]
-        return _somebody(f"演示经办人（{name}）", Grant("county_staff", "division", division))
+        return demo_people.county(self.story.enterprise[1])
 
     @cached_property
     def agent(self) -> Actor:
-        return _somebody("演示顾问", Grant("agency_staff", "agency", str(self.agency.id)))
+        return demo_people.somebody("演示顾问", Grant("agency_staff", "agency", str(self.agency.id)))
 
     # from the request to the agency
 
@@ -235,27 +233,6 @@ def _ago(days: int, hour: int) -> datetime:
         moment -= timedelta(days=1)
         days -= working_days.is_working_day(moment.date())
     return moment
-
-
-def _somebody(name: str, grant: Grant) -> Actor:
-    """Returns the one of that name who holds the role, for what they did is told of them."""
-    held = select(RoleGrant.user_id).join(User, User.id == RoleGrant.user_id)
-    own = (RoleGrant.role == grant.role, RoleGrant.scope_id == grant.scope_id)
-    there = [
-        user_id
-        for user_id, called in session().execute(held.add_columns(User.name).where(*own))
-        if called == name
-    ]
-    if there:
-        return Actor(there[0], (grant,))
-    user = User(name=name)
-    session().add(user)
-    session().flush()
-    session().add(
-        RoleGrant(user_id=user.id, role=grant.role, scope_type=grant.scope_type, scope_id=grant.scope_id)
-    )
-    session().flush()
-    return Actor(user.id, (grant,))
 
 
 def _of(
