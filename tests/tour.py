@@ -44,6 +44,7 @@ class Tour(Assistance):
         self.booking()
         self.diagnosing()
         self.confirm()
+        self.correcting()
         self.planning()
         self.teaching()
         self.improving()

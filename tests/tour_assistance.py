@@ -264,25 +264,22 @@ class Assistance(Messages):
         self.led("县局经办：确认参与", self.county.post(f"/visits/{self.visit}/confirm"))
         self.expect("  页面这样答复", "已确认" in (shown := self.county.told()), shown)
 
-    def planning(self) -> None:
-        """One strategy of three, aspects of six, and a correction that stops the clock."""
+    def correcting(self) -> None:
+        """The enterprise is asked for something, and the clock stands still until it has answered."""
         url = f"cases/{self.case}"
         self.advance("进入“制定方案”", "planning")
         asked = {"asked": "请补充上一年度的返工统计。"}
         paused = self.work("POST", f"{url}/ask-correction", asked, "要求企业补正")
         self.expect("  停止计时", paused["paused_at"] is not None)
-        plan = {
-            "strategy": "foundation",
-            "aspects": ["standards", "people"],
-            "strategy_reason": "体系文件不全，骨干缺少培训。",
-            "plan": "一、补齐规程；二、分层培训；三、按月复核。",
-        }
-        self.work("POST", f"{url}/plan", plan, "等待补正时什么都不能填", status=409, code="correction_open")
+        self.work("POST", f"{url}/plan", PLAN, "等待补正时什么都不能填", status=409, code="correction_open")
         answer = self.call("POST", f"{url}/answer-correction", {"answer": "全年返工 320 件。"}, by=self.owner)
         answered = self.step("王厂长：答复补正", answer, status=200)
         goes_on = answered["paused_at"] is None and answered["due_at"] >= paused["due_at"]
         self.expect("  接着计时，剩余的时间没有少", goes_on, answered["due_at"])
-        self.work("POST", f"{url}/plan", plan, "选定策略和提升方面，写明方案")
+
+    def planning(self) -> None:
+        """One strategy of three, aspects of six, with the reason."""
+        self.work("POST", f"cases/{self.case}/plan", PLAN, "选定策略和提升方面，写明方案")
         self.advance("进入“分层培训”", "training")
 
     def teaching(self) -> None:
@@ -290,6 +287,7 @@ class Assistance(Messages):
         body = {"audience": "team", "title": "检验方法", "trainer": "演示专家甲", "place": "一号厂房"}
         path = f"cases/{self.case}/trainings"
         training = self.work("POST", path, {**body, **hours(now() - PAST)}, "登记班组培训", status=201)["id"]
+        self.case_training = training
         people = {"attendees": [{"name": "王班长", "post": "班组长"}, {"name": "刘检验", "post": "检验员"}]}
         listed = self.work("POST", f"case-trainings/{training}/attendees", people, "添加参训人", status=201)[
             "items"
@@ -366,4 +364,10 @@ class Assistance(Messages):
         self.step("王厂长：办结后不能撤回", hidden, status=409, code="illegal_move")
 
 
+PLAN = {
+    "strategy": "foundation",
+    "aspects": ["standards", "people"],
+    "strategy_reason": "体系文件不全，骨干缺少培训。",
+    "plan": "一、补齐规程；二、分层培训；三、按月复核。",
+}
 PROBLEMS = (("standards", "进货检验没有规程"), ("people", "检验员没有上岗培训"))
