@@ -142,6 +142,7 @@ CLOSED = {
     "cases-list": "/console/cases/list",
     "cases-overdue": "/console/cases/overdue",
     "case": "/console/cases/{case}",
+    "case-whole": "/console/cases/{case}",
     "case-figures": "/console/cases/figures",
     "agencies": "/console/agencies",
     "agency": "/console/agencies/{agency}",
@@ -158,6 +159,7 @@ KEPT = {
 }
 ASSISTANCE = REQUESTED | ROUTED | OFFERED | CALENDAR | DIAGNOSED | CORRECTED | TAUGHT | CLOSED | KEPT
 WHOLE = {*WRITING, *APPROVING, *PAUSED, *RUNNING, *ENDED, *ASSISTANCE}
+WHOLE -= {"case", "case-agency", "case-diagnosis"}  # too long for a manual
 """Pages that are taken down to their end, longer than the window."""
 MANUAL = {
     "sign-in",
