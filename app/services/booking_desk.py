@@ -15,6 +15,7 @@ from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.registers import Register
 from app.services import audit_trail
+from app.services.bookings import LISTED
 from app.services.training_desk import Happened
 from app.transactions import session, transaction
 from app.verbs import VERBS
@@ -40,39 +41,12 @@ def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-_ROWS = (
-    select(
-        Booking.id,
-        Booking.agency_id,
-        Agency.name.label("agency_name"),
-        Booking.expert_id,
-        Expert.name.label("expert_name"),
-        Booking.enterprise_id,
-        Booking.enterprise_name,
-        Booking.division_id,
-        Booking.case_id,
-        Booking.starts_at,
-        Booking.ends_at,
-        Booking.meeting,
-        Booking.place,
-        Booking.need,
-        Booking.contact_name,
-        Booking.contact_phone,
-        Booking.state,
-        Booking.state_reason,
-        Booking.cancel_deadline,
-        Booking.revision,
-        Booking.created_at,
-    )
-    .join(Agency, Agency.id == Booking.agency_id)
-    .join(Expert, Expert.id == Booking.expert_id)
-)
 _states = find.choice("state", "状态", Booking.state, BookingState)
 REGISTER = Register(
     "bookings.desk",
     "预约",
     "bookings.desk",
-    _ROWS.where(*(Booking.state != state for state in PASSING)),
+    LISTED.where(*(Booking.state != state for state in PASSING)),
     [
         Column("时间", "starts_at", kind=Kind.DATETIME),
         Column("企业", "enterprise_name", width=32),
@@ -109,7 +83,7 @@ REGISTER = Register(
 @transaction("bookings.desk")
 def details(_actor: Actor, booking_id: UUID) -> dict[str, Any]:
     """Returns a booking in reach, its contact masked; raises DomainError `not_found`."""
-    found = session().execute(_ROWS.where(Booking.id == booking_id)).all()
+    found = session().execute(LISTED.where(Booking.id == booking_id)).all()
     if not found:
         raise DomainError("not_found")
     return REGISTER.shown(found)[0]
@@ -149,7 +123,7 @@ def agenda(
     """
     of = expert_id or _own_expert(actor)
     since, until = _midnight(first), _midnight(last + timedelta(days=1))
-    bookings = _ROWS.where(
+    bookings = LISTED.where(
         Booking.starts_at < until, Booking.ends_at > since, Booking.state.in_(OCCUPYING)
     ).order_by(Booking.starts_at)
     absences = (

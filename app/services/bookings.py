@@ -210,7 +210,7 @@ def _where(meeting: Meeting, place: str, given: str | None) -> str:
 # --- looking
 
 
-_OWN = (
+LISTED = (
     select(
         Booking.id,
         Booking.agency_id,
@@ -219,6 +219,7 @@ _OWN = (
         Expert.name.label("expert_name"),
         Booking.enterprise_id,
         Booking.enterprise_name,
+        Booking.division_id,
         Booking.case_id,
         Booking.starts_at,
         Booking.ends_at,
@@ -237,8 +238,9 @@ _OWN = (
     .join(Agency, Agency.id == Booking.agency_id)
     .join(Expert, Expert.id == Booking.expert_id)
 )
+"""Bookings with the names of agency and expert, as every list shows them."""
 _OWN_LIST = Listing(
-    _OWN,
+    LISTED,
     [Booking.id],
     newest=True,
     enterprise=Booking.enterprise_id == bindparam("enterprise"),
@@ -274,7 +276,7 @@ def made(_actor: Actor, booking_id: UUID) -> Mapping[str, Any]:
 
 
 def _details(booking_id: UUID) -> Any:
-    found = session().execute(_OWN.where(Booking.id == booking_id)).first()
+    found = session().execute(LISTED.where(Booking.id == booking_id)).first()
     if found is None:
         raise DomainError("not_found")
     return found
