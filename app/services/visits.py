@@ -43,7 +43,7 @@ def record(actor: Actor, case_id: UUID, given: dict[str, Any]) -> Visit:
 
 @transaction("cases.work")
 def change(actor: Actor, visit_id: UUID, changes: dict[str, Any]) -> Visit:
-    """Changes some of FIELDS of a visit that is not confirmed yet; tells the officer of another time or place.
+    """Changes some of FIELDS of a visit not confirmed yet; the officer is told of another time or place.
 
     Raises what `record` raises, or `visit_confirmed`.
     """
