@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy import text as sql
 
 from app.cli.trainings import demo_cli, trainings_cli
-from app.services import demo_cases
+from app.services.demo_stories import STORIES
 from app.services.training_imports import COLUMNS
 from models import credit_code
 from models.base import BEIJING, new_id, now
@@ -232,7 +232,7 @@ def test_the_demonstration(app: Flask, client: FlaskClient, world: World) -> Non
         past = session.execute(select(Training).where(Training.import_key == "demo-past")).scalar_one()
         keys = {str(one.id): one.import_key for one in session.execute(select(Training)).scalars()}
     assert len({enterprise.division_id for enterprise in enterprises}) == 4
-    assert len(enterprises) == 4 + len(demo_cases.STORIES)
+    assert len(enterprises) == 4 + len(STORIES)
     codes = [enterprise.credit_code for enterprise in enterprises]
     assert [credit_code.check(code) for code in codes] == codes
     assert {enterprise.state for enterprise in enterprises} == {EnterpriseState.reviewed}
@@ -270,7 +270,7 @@ def test_the_demonstration_has_a_case_in_every_kind_of_state(app: Flask, world: 
     with world.session() as session:
         found = session.execute(select(Case).where(Case.enterprise_name.contains("演示"))).scalars().all()
     states = {one.state for one in found}
-    assert len(found) == len(demo_cases.STORIES)
+    assert len(found) == len(STORIES)
     assert states >= {*OPEN, CaseState.closed, CaseState.refused} - {CaseState.revisit}
     late = [one for one in found if one.due_at and one.due_at < now() and not one.paused_at]
     assert [one.state for one in late] == [CaseState.diagnosis]

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app import audit, outbox
 from app.access import Actor, Grant
 from app.services import demo_agencies, demo_cases, signups, sizing, trainings
+from app.services.demo_stories import STORIES
 from app.services.enterprises import Profile
 from app.transactions import session, transaction
 from models import credit_code
@@ -70,7 +71,7 @@ def load(actor: Actor) -> Made:
         # The simulated platform is not there yet.
         outbox.defer("messages.set_up", at=now() + timedelta(seconds=3))
     agencies = demo_agencies.load(actor)
-    told = [one for one in demo_cases.STORIES if _enterprise(actor, *one.enterprise)]
+    told = [one for one in STORIES if _enterprise(actor, *one.enterprise)]
     for story in told:
         demo_cases.tell(story)
     return Made(enterprises + len(told), len(made), agencies, len(told))
