@@ -8,7 +8,7 @@ from flask_migrate import Migrate
 from sqlalchemy.engine import make_url
 
 import models
-from app import api, cli, console, faces, health, limits, logs
+from app import api, cli, console, faces, files, health, limits, logs
 from app.transactions import db
 from config.settings import ROOT, Settings, settings, use
 from models import crypto
@@ -58,6 +58,7 @@ def create_app(configured: Settings | None = None) -> Flask:
         app.extensions["official_push_receiver"] = PushReceiver(
             s.wechat_oa_appid, s.wechat_oa_push_token, s.wechat_oa_aes_key
         )
+    app.extensions["files"] = files.of(s)
     for part in (logs, faces, health, api, console, cli):
         part.init_app(app)
     limits.init_app(app, s)

@@ -91,6 +91,23 @@ PERMISSIONS: dict[str, Permission] = {
     "signups.roster": Permission(frozenset({"trainer"}) | BUREAU, for_staff=True),
     "checkins.self": Permission(frozenset({PERSON})),
     "checkins.write": Permission(frozenset({"trainer"}) | BUREAU, for_staff=True),
+    "agencies.read": Permission(frozenset({PERSON})),
+    "agencies.desk": Permission(DESK),
+    "agencies.manage": Permission(frozenset({"city_staff"}), for_staff=True),
+    "agencies.select": Permission(BUREAU, for_staff=True),
+    "agencies.own": Permission(frozenset({"agency_staff"}), for_staff=True),
+    "bookings.read": Permission(MEMBERS),
+    "bookings.write": Permission(MEMBERS),
+    "bookings.desk": Permission(BUREAU | {"branch_staff", "agency_staff"}, for_staff=True),
+    "bookings.manage": Permission(frozenset({"agency_staff"}), for_staff=True),
+    "cases.read": Permission(MEMBERS | {"agency_staff"}),
+    "cases.write": Permission(MEMBERS),
+    "cases.desk": Permission(BUREAU | {"branch_staff", "agency_staff"}, for_staff=True),
+    "cases.route": Permission(BUREAU, for_staff=True),
+    "cases.correct": Permission(BUREAU | {"agency_staff"}, for_staff=True),
+    "cases.work": Permission(frozenset({"agency_staff"}), for_staff=True),
+    "evidence.read": Permission(DESK - {"bank_officer"} | MEMBERS),
+    "evidence.write": Permission(MEMBERS | BUREAU | {"agency_staff"}),
     "messages.read": Permission(frozenset({PERSON})),
     "messages.desk": Permission(BUREAU, for_staff=True),
     "messages.templates": Permission(frozenset({"city_staff"}), for_staff=True),
@@ -153,7 +170,7 @@ class Actor:
     def reach(self) -> dict[str, Any]:
         """The bound values of every narrowed statement: the scopes in which the permission is held."""
         permission = PERMISSIONS[self.permission] if self.permission else Permission(frozenset())
-        held: dict[str, list[str]] = {"division": [], "enterprise": [], "training": []}
+        held: dict[str, list[str]] = {"division": [], "enterprise": [], "training": [], "agency": []}
         for grant in self.grants:
             if grant.role in permission.roles and grant.scope_type in held:
                 held[grant.scope_type].append(grant.scope_id)
@@ -162,6 +179,7 @@ class Actor:
             "reach_divisions": division_patterns(tuple(held["division"])),
             "reach_enterprises": [UUID(scope) for scope in held["enterprise"]],
             "reach_trainings": [UUID(scope) for scope in held["training"]],
+            "reach_agencies": [UUID(scope) for scope in held["agency"]],
         }
 
     def reaches_division(self, division_id: str) -> bool:
@@ -170,6 +188,10 @@ class Actor:
         return self.everything or any(
             division_id.startswith(p[:-1]) if p.endswith("%") else division_id == p for p in patterns
         )
+
+    def reaches_agency(self, agency_id: UUID) -> bool:
+        """Returns whether what belongs to that agency is this actor's to change."""
+        return self.everything or agency_id in self.reach["reach_agencies"]
 
 
 SYSTEM = Actor(user_id=None, everything=True)

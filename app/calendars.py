@@ -1,14 +1,17 @@
-"""Calendar files (.ics) of a training, for the phone's or the office's calendar (RFC 5545)."""
+"""Calendar files (.ics) of trainings and bookings, for the phone's or the office's calendar (RFC 5545)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from icalendar import Alarm, Calendar, Event, vText, vUri
 
-PRODUCT = "-//tizhitong//trainings//ZH-CN"
+from models.bookings import BookingState
+
+PRODUCT = "-//tizhitong//calendar//ZH-CN"
 ALARMS = ((timedelta(days=-1), "明天开始"), (timedelta(hours=-1), "一小时后开始"))
 
 
@@ -35,11 +38,13 @@ def calendar_file(
     cancelled: bool,
     *,
     stamp: datetime,
+    organised_by: str = "主办单位",
 ) -> bytes:
     """Return the .ics of a training: one event per session, in UTC, with alarms a day and an hour before.
 
     The UIDs depend only on session id and domain and `sequence` grows with each change, so importing again
-    replaces; with `cancelled` the events are withdrawn. `stamp` is the moment of the last change.
+    replaces; with `cancelled` the events are withdrawn. `stamp` is the moment of the last change,
+    `organised_by` what the organiser is called.
     """
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
@@ -58,7 +63,7 @@ def calendar_file(
         event.add("status", "CANCELLED" if withdrawn else "CONFIRMED")
         event.add("summary", f"【已取消】{name}" if withdrawn else name)
         event.add("location", session.place or place)
-        event.add("description", f"主办单位：{organiser}\n详情：{url}")
+        event.add("description", f"{organised_by}：{organiser}\n详情：{url}")
         # RFC 5546 asks a published event for an organiser; a bureau has no mail address to give.
         owner = vUri(url)
         owner.params["CN"] = vText(organiser)
@@ -69,6 +74,27 @@ def calendar_file(
                 event.add_component(_alarm(trigger, f"{title}{words}"))
         calendar.add_component(event)
     return bytes(calendar.to_ical())
+
+
+WITHDRAWN = (BookingState.cancelled, BookingState.revoked, BookingState.excused)
+
+
+def booking_file(booking: Any, uid_domain: str, url: str, *, stamp: datetime) -> bytes:
+    """Return the .ics of a booking; one that was taken back withdraws its event."""
+    cancelled = booking["state"] in WITHDRAWN
+    one = CalendarSession(str(booking["id"]), booking["starts_at"], booking["ends_at"])
+    return calendar_file(
+        f"{booking['agency_name']} {booking['expert_name']}：帮扶预约（{booking['meeting'].label}）",
+        [one],
+        uid_domain,
+        booking["agency_name"],
+        booking["place"] or booking["meeting"].label,
+        url,
+        booking["revision"] + cancelled,
+        cancelled,
+        stamp=stamp,
+        organised_by="帮扶机构",
+    )
 
 
 def _alarm(trigger: timedelta, words: str) -> Alarm:

@@ -26,7 +26,8 @@ class NoticeKind:
         truth: what must still hold when its turn comes (services/notice_truth.py): "" nothing, "training"
             (announced, not over, at the time and place told), "signup" (that, and still in the state
             told), "offer" (that, and its time not up), "reminder" (the session is still ahead at the time
-            and place told, and the person's seat confirmed).
+            and place told, and the person's seat confirmed), "booking" (still booked at the time told, and
+            ahead).
     """
 
     name: str
@@ -43,6 +44,7 @@ TRUTHS = {
     "signup": "培训仍举行，时间、地点未变，报名仍是所告知的状态",
     "offer": "名额仍待此人确认，培训时间、地点未变",
     "reminder": "场次尚未开始，时间、地点未变，此人的报名仍有效",
+    "booking": "预约仍有效，尚未开始，时间未变",
 }
 
 
@@ -95,9 +97,15 @@ _TRAINING = {"training": "培训名称", "time": "培训时间", "place": "培�
 _SIGNUP = {**_TRAINING, "attendee": "参训人", "state": "报名状态"}
 _REASON = {"reason": "原因"}
 _ENTERPRISE = {"enterprise": "企业名称"}
+_AGENCY = {"agency": "机构名称", "county": "县（市）区", "year": "年度"}
+_CASE = {**_ENTERPRISE, "case": "项目编号", "state": "办理环节"}
+_BOOKING = {**_ENTERPRISE, "agency": "帮扶机构", "expert": "专家", "time": "预约时间", "place": "地点"}
 _SIGNUP_PAGE = "pages/signup/index?id={subject}"
 _TRAINING_PAGE = "pages/training/index?id={subject}"
 _ENTERPRISE_PAGE = "pages/enterprise/index?id={subject}"
+_AGENCY_PAGE = "pages/agency/index?id={subject}"
+_BOOKING_PAGE = "pages/booking/index?id={subject}"
+_CASE_PAGE = "pages/case/index?id={subject}"
 
 kind("signup.received", "报名已收到", _SIGNUP, _SIGNUP_PAGE, "signup")
 kind(
@@ -126,6 +134,25 @@ kind("enterprise.approved", "企业登记通过", _ENTERPRISE, _ENTERPRISE_PAGE)
 kind("enterprise.returned", "企业登记退回", {**_ENTERPRISE, **_REASON}, _ENTERPRISE_PAGE)
 kind("enterprise.refused", "企业登记未通过", {**_ENTERPRISE, **_REASON}, _ENTERPRISE_PAGE)
 kind("enterprise.merged", "企业已合并", {**_ENTERPRISE, **_REASON}, _ENTERPRISE_PAGE)
+kind("agency.selected", "被选为帮扶机构", {**_AGENCY, "reasons": "选定理由"}, _AGENCY_PAGE)
+kind("agency.deselected", "不再列为帮扶机构", {**_AGENCY, **_REASON}, _AGENCY_PAGE)
+kind("booking.made", "预约成功", _BOOKING, _BOOKING_PAGE, "booking")
+kind("booking.changed", "预约改约", _BOOKING, _BOOKING_PAGE, "booking")
+kind("booking.cancelled", "企业取消预约", {**_BOOKING, **_REASON}, _BOOKING_PAGE)
+kind("booking.revoked", "机构取消预约", {**_BOOKING, **_REASON}, _BOOKING_PAGE)
+kind("booking.excused", "预约已请假", {**_BOOKING, **_REASON}, _BOOKING_PAGE)
+kind("booking.no_show", "预约未到", _BOOKING, _BOOKING_PAGE)
+kind("booking.reminder", "预约提醒", _BOOKING, _BOOKING_PAGE, "booking")
+kind("case.moved", "帮扶项目进展", _CASE, _CASE_PAGE)
+kind("case.offered", "新的派单", {**_CASE, "deadline": "答复时限"}, _CASE_PAGE)
+kind("case.offer_closed", "派单已收回", _CASE, _CASE_PAGE)
+kind("case.offer_declined", "派单被拒", {**_CASE, **_REASON}, _CASE_PAGE)
+kind("case.correction_asked", "帮扶项目需要补正", {**_CASE, **_REASON}, _CASE_PAGE)
+kind("case.correction_answered", "补正已答复", _CASE, _CASE_PAGE)
+kind("case.correction_taken_back", "补正要求已收回", _CASE, _CASE_PAGE)
+kind("case.rated", "企业已评价", {**_CASE, "rating": "评价"}, _CASE_PAGE)
+kind("case.overdue", "帮扶项目逾期", {**_CASE, "deadline": "办理时限"}, _CASE_PAGE)
+kind("case.visit", "走访待确认", {**_CASE, "time": "走访时间", "place": "走访地点"}, _CASE_PAGE)
 kind("membership.requested", "新的加入申请", _ENTERPRISE)
 kind("membership.approved", "加入申请通过", _ENTERPRISE)
 kind("membership.refused", "加入申请未通过", _ENTERPRISE)

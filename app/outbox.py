@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, LargeBinary, Text, Uuid, bindparam, cast, func, literal, literal_column, select
+from sqlalchemy import ARRAY, LargeBinary, Text, Uuid, bindparam, cast, func, literal, select
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 
 from app import notices
 from app.prepared import Prepared
 from app.transactions import session
-from models.base import Base, new_id
+from models.base import NEW_ID, Base, new_id
 from models.crypto import keyring
 from models.messages import Notice
 
@@ -137,16 +137,6 @@ def notify_found(
     }
     done: Any = session().execute(_insert(values, found), execution_options={"preserve_rowcount": True})
     return int(done.rowcount)
-
-
-# A UUIDv7 as models.base.new_id makes them, so that the inbox keeps its order: a random one with the
-# milliseconds in front and the version raised from 4 to 7.
-NEW_ID: Any = literal_column(
-    "encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) placing"
-    " substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)"
-    " from 1 for 6), 52, 1), 53, 1), 'hex')::uuid",
-    Uuid(),
-)
 
 
 def _insert(values: Mapping[str, Any], rows: Any) -> Any:

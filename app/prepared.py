@@ -19,6 +19,8 @@ from app.access import acting_in, narrowed
 from app.transactions import session
 
 Process = Callable[[Any], Any]
+_NUMERIC = 1700
+"""PostgreSQL's number of the type: only numbers ask what the database sends, and read this right."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _compile(statement: Any, dialect: Dialect, values: Mapping[str, Any]) -> _Co
     columns = list(getattr(statement, "exported_columns", []))
     readers = []
     for place, column in enumerate(columns):
-        reader = column.type.dialect_impl(dialect).result_processor(dialect, None)
+        reader = column.type.dialect_impl(dialect).result_processor(dialect, _NUMERIC)
         if reader is not None:
             readers.append((place, reader))
     return _Compiled(

@@ -32,12 +32,13 @@ from app.access import SYSTEM
 from app.engines import engines
 from app.services import reference
 from app.transactions import db
-from bench import load, messages
+from bench import board, load, messages
 from bench.floor import Plan
 from bench.load import Load, Outcome
 from bench.recording import Recording, course, recording
 from bench.scenes import CheckIn, Request, Rush, Scene, Wrong, listings
 from bench.servers import Server, free_port, gunicorn
+from bench.slots import FreeSlots
 from config.settings import ROOT, Settings
 from tests.builders import World
 
@@ -191,7 +192,12 @@ def run(directory: Path) -> list[Row]:
         say("准备数据……")
         world = World(app)
         lists = listings(world)
-        every: list[Scene] = [CheckIn(world), Rush(world), *(scene for sizes in lists for scene in sizes)]
+        every: list[Scene] = [
+            CheckIn(world),
+            Rush(world),
+            FreeSlots(world),
+            *(scene for sizes in lists for scene in sizes),
+        ]
         plans = {scene.kind: _plan(app, scene) for scene in every}
         for sizes in lists:
             numbers = {scene.name: _statements(plans[scene.kind]) for scene in sizes}
@@ -216,8 +222,8 @@ def run(directory: Path) -> list[Row]:
                     rows.append(measure(scene, at_once, program, floor, plans[scene.kind]))
                     say(f"{rows[-1]['name']}：{rows[-1]['ratio']}（{rows[-1]['ratios']}）")
             memory = _memory(program, floor)
-        say("消息……")
-        return [*rows, *messages.rows(app, world, directory), memory]
+        say("看板、消息……")
+        return [*rows, *board.rows(app, world), *messages.rows(app, world, directory), memory]
 
 
 def main() -> None:

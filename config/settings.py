@@ -92,6 +92,16 @@ class Settings:
     quiet_until: str = _setting("QUIET_UNTIL", default="08:00")
     messages_per_week: int = _setting("MESSAGES_PER_WEEK", default=3)
     campaign_approval_above: int = _setting("CAMPAIGN_APPROVAL_ABOVE", default=200)
+    # files that people upload: how large one may be; where they lie: below a directory, or in a bucket of an
+    # S3-compatible store (all four or none); and the scanner ("host:port" of a clamd) that sees them first
+    file_megabytes: int = _setting("FILE_MEGABYTES", default=20)
+    files_path: str = _setting("FILES_DIR", default="")
+    s3_endpoint: str = _setting("S3_ENDPOINT", default="")
+    s3_bucket: str = _setting("S3_BUCKET", default="")
+    s3_access_key: str = _setting("S3_ACCESS_KEY", default="")
+    s3_secret_key: str = _setting("S3_SECRET_KEY", default="", secret=True)
+    s3_region: str = _setting("S3_REGION", default="")
+    clamd_address: str = _setting("CLAMD_ADDRESS", default="")
     # the division that runs the service: what belongs to none below it is its own
     home_division: str = _setting("HOME_DIVISION", default="js.xz")
 
@@ -104,10 +114,14 @@ class Settings:
             raise ConfigurationError("SECRET_KEY：至少 32 个字符")
         self.quiet_hours()
         self.keyring()
-        account = {f.metadata["env"]: getattr(self, f.name) for f in fields(self) if "wechat_oa_" in f.name}
-        missing = [name for name, value in account.items() if not value]
-        if missing and len(missing) < len(account):
-            raise ConfigurationError(f"服务号的配置不完整，缺少：{'、'.join(missing)}")
+        self._all_or_none("服务号", "wechat_oa_")
+        self._all_or_none("文件库", "s3_", but="s3_region")
+
+    def _all_or_none(self, what: str, prefix: str, but: str = "") -> None:
+        some = [f for f in fields(self) if f.name.startswith(prefix) and f.name != but]
+        missing = [f.metadata["env"] for f in some if not getattr(self, f.name)]
+        if missing and len(missing) < len(some):
+            raise ConfigurationError(f"{what}的配置不完整，缺少：{'、'.join(missing)}")
 
     def quiet_hours(self) -> tuple[time, time]:
         """Returns from when to when campaigns wait; the same time twice: never."""
@@ -130,6 +144,11 @@ class Settings:
     @property
     def instance_dir(self) -> Path:
         return instance_dir(self.port)
+
+    @property
+    def files_dir(self) -> Path:
+        """Where uploaded files lie when there is no S3 store; on several machines, a shared directory."""
+        return Path(self.files_path) if self.files_path else self.instance_dir / "files"
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:

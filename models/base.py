@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     literal_column,
     or_,
+    select,
 )
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass
 from uuid_utils.compat import uuid7
@@ -39,6 +41,16 @@ def now() -> datetime:
 def set_clock(clock: Callable[[], datetime] | None) -> None:
     """Makes `now()` answer from `clock` in this context; None restores the real one."""
     _clock.set(clock)
+
+
+@contextmanager
+def at(moment: datetime) -> Iterator[None]:
+    """Runs the block as if it were that moment: a demonstration tells what began weeks ago."""
+    token = _clock.set(lambda: moment)
+    try:
+        yield
+    finally:
+        _clock.reset(token)
 
 
 def new_id() -> UUID:
@@ -82,14 +94,17 @@ class Scope:
 
     Args:
         division: column with the division's dotted path; a grant on a division reaches its subtree.
-        enterprise, training, user: columns with those ids.
+        enterprise, training, agency, user: columns with those ids.
+        through: column with the id of a row of another model, as whose row this one is in reach too.
         public: condition under which anybody may see the row, except acting as staff.
     """
 
     division: str | None = None
     enterprise: str | None = None
     training: str | None = None
+    agency: str | None = None
     user: str | None = None
+    through: tuple[str, type[Base]] | None = None
     public: Callable[[Any], ColumnElement[bool]] | None = None
 
     def condition(self, model: Any, *, for_staff: bool) -> ColumnElement[bool]:
@@ -101,6 +116,14 @@ class Scope:
             terms.append(getattr(model, self.training) == _any("reach_trainings", Uuid()))
         if self.enterprise:
             terms.append(getattr(model, self.enterprise) == _any("reach_enterprises", Uuid()))
+        if self.agency:
+            terms.append(getattr(model, self.agency) == _any("reach_agencies", Uuid()))
+        if self.through:
+            column, owner = self.through
+            # An alias of the bare table: the guard would narrow the mapped class once more.
+            table = owner.__table__.alias()
+            reached = owner.__scope__.condition(table.c, for_staff=for_staff)  # type: ignore[union-attr]
+            terms.append(getattr(model, column).in_(select(table.c.id).where(reached)))
         if self.division:
             terms.append(in_divisions(getattr(model, self.division), "reach_divisions"))
         if self.public and not for_staff:

@@ -79,7 +79,7 @@ class SizeRuleRow(Base, kw_only=True):
 
 
 class Document(Base, kw_only=True):
-    """A versioned text that people agree to or answer: privacy notice, needs survey."""
+    """A versioned text that people agree to or answer: privacy notice, needs survey, diagnosis form."""
 
     __tablename__ = "documents"
     __scope__: ClassVar = None

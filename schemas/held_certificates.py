@@ -6,13 +6,13 @@ from marshmallow import fields
 
 from models.held_certificates import HeldCertificateState
 from schemas.base import Choice, Day, In, Out, Text, page_of
+from schemas.reference import SCHEME
 
-_SCHEME = {"description": "认证类别的编号，见 /schemes"}
 _SURVEILLANCE = {"description": "下次监督审核不晚于的日期；没有的为空"}
 
 
 class HeldCertificateBody(In):
-    scheme = Text(32, required=True, metadata=_SCHEME)
+    scheme = Text(32, required=True, metadata=SCHEME)
     agency_name = Text(128, required=True)
     number = Text(64, required=True, metadata={"description": "证书编号；全角、空格和小写会统一"})
     issued_on = Day(required=True)
@@ -27,7 +27,7 @@ class HeldCertificateChangeBody(HeldCertificateBody):
 
 class HeldCertificateOut(Out):
     id = fields.UUID(required=True)
-    scheme = fields.String(required=True, metadata=_SCHEME)
+    scheme = fields.String(required=True, metadata=SCHEME)
     agency_name = fields.String(required=True)
     number = fields.String(required=True)
     issued_on = fields.Date(required=True)

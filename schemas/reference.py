@@ -6,6 +6,8 @@ from marshmallow import fields
 
 from schemas.base import Out
 
+SCHEME = {"description": "认证类别的编号，见 /schemes"}
+
 
 class DivisionOut(Out):
     id = fields.String(required=True)

@@ -42,8 +42,14 @@ def least(document: Mapping[str, Any], schema: Mapping[str, Any], given: Mapping
 
 
 def body_of(document: Mapping[str, Any], path: str, method: str, given: Mapping[str, Any]) -> Any:
-    """Returns the least body of an operation, None for one that takes none."""
+    """Returns the least body of an operation, None for one that takes no JSON."""
     content = document["paths"][path][method].get("requestBody", {}).get("content", {})
-    if not content:
+    if "application/json" not in content:
         return None
     return least(document, content["application/json"]["schema"], given)
+
+
+def takes_a_file(document: Mapping[str, Any], path: str, method: str) -> bool:
+    """Returns whether an operation takes a file, as the field `file` of a form."""
+    content = document["paths"][path][method].get("requestBody", {}).get("content", {})
+    return "multipart/form-data" in content

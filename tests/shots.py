@@ -104,7 +104,62 @@ ENDED = {
     "campaign": "/console{campaign}",
     "campaign-recipients": "/console{campaign}/recipients",
 }
-WHOLE = {*WRITING, *APPROVING, *PAUSED, *RUNNING, *ENDED}
+# What the tour's chapter of assistance comes by, each page looked at by whom it is for.
+REQUESTED = {"queue": "/console/queue", "route-review": "/console/queue/{case}"}
+ROUTED = {"route": "/console/queue/{case}"}
+OFFERED = {"own-cases": "/console/own-cases"}
+CALENDAR = {
+    "agency-home": "/console/",
+    "agency-calendar": "/console/agency-calendar",
+    "availability": "/console/experts/{expert}/availability",
+    "availability-new": "/console/experts/{expert}/availability/new",
+    "absence-new": "/console/experts/{expert}/absences/new",
+    "bookings": "/console/bookings",
+    "booking": "/console/bookings/{booking}",
+    "case-agency": "/console/cases/{case}",
+    "case-diagnosis": "/console/cases/{case}/diagnosis",
+    "case-scores": "/console/cases/{case}/scores",
+    "case-finding": "/console/cases/{case}/findings/new",
+    "case-visit": "/console/cases/{case}/visits/new?booking={booking}",
+    "case-evidence": "/console/cases/{case}/evidence",
+    "agency-own": "/console/agency",
+    "agency-own-edit": "/console/agency/edit",
+    "agency-expert": "/console/agency/experts/new",
+    "agency-expert-bind": "/console/agency/experts/{expert}/bind",
+}
+DIAGNOSED = {"visits": "/console/visits"}
+CORRECTED = {"case-plan": "/console/cases/{case}/plan"}
+TAUGHT = {
+    "case-training": "/console/case-trainings/{case_training}",
+    "case-training-new": "/console/cases/{case}/trainings/new",
+    "case-finding-done": "/console/findings/{finding}/move",
+    "case-effects": "/console/cases/{case}/effects?phase=after",
+    "case-summary": "/console/cases/{case}/summary",
+}
+CLOSED = {
+    "home-assistance": "/console/",
+    "cases": "/console/cases",
+    "cases-list": "/console/cases/list",
+    "cases-overdue": "/console/cases/overdue",
+    "case": "/console/cases/{case}",
+    "case-whole": "/console/cases/{case}",
+    "case-figures": "/console/cases/figures",
+    "agencies": "/console/agencies",
+    "agency": "/console/agencies/{agency}",
+    "agencies-experts": "/console/agencies/experts",
+    "agencies-assessments": "/console/agencies/assessments",
+    "agencies-selections": "/console/agencies/selections",
+    "agencies-select": "/console/agencies/selections/new",
+}
+KEPT = {
+    "cases-city": "/console/cases",
+    "case-figures-city": "/console/cases/figures?by=agency",
+    "agency-new": "/console/agencies/new",
+    "agencies-import": "/console/agencies/assessments/import",
+}
+ASSISTANCE = REQUESTED | ROUTED | OFFERED | CALENDAR | DIAGNOSED | CORRECTED | TAUGHT | CLOSED | KEPT
+WHOLE = {*WRITING, *APPROVING, *PAUSED, *RUNNING, *ENDED, *ASSISTANCE}
+WHOLE -= {"case", "case-agency", "case-diagnosis"}  # too long for a manual
 """Pages that are taken down to their end, longer than the window."""
 MANUAL = {
     "sign-in",
@@ -136,6 +191,23 @@ MANUAL = {
     "account",
     "accounts",
     "audit",
+    "queue",
+    "route",
+    "own-cases",
+    "agency-calendar",
+    "availability-new",
+    "booking",
+    "case-agency",
+    "case-diagnosis",
+    "case-visit",
+    "visits",
+    "case-training",
+    "cases-city",
+    "case",
+    "case-figures-city",
+    "agencies-select",
+    "agencies-import",
+    "agency-own",
 }
 
 
@@ -166,6 +238,7 @@ def main() -> int:
             _pages(_window(browser, tour, auditor, name), tour, AUDITOR, name)
             _phone(_window(browser, tour, None, name), tour, name)
         _messages(browser, tour)
+        _assistance(browser, tour)
         browser.close()
     print(f"截图在 {EVERY} 与 {IMAGES}")
     return 0
@@ -194,6 +267,31 @@ def _messages(browser: Browser, tour: Tour) -> None:
     look(tour.county, RUNNING)
     _walk(tour.pauses, tour.outcomes)
     look(tour.county, ENDED)
+
+
+def _assistance(browser: Browser, tour: Tour) -> None:
+    """The chapter of assistance, with a look at its pages in between."""
+
+    def look(desk: Desk, pages: dict[str, str]) -> None:
+        for name in SIZES:
+            _pages(_window(browser, tour, desk, name), tour, pages, name)
+
+    _walk(tour.agency_people, tour.request)
+    look(tour.county, REQUESTED)
+    _walk(tour.routing)
+    look(tour.county, ROUTED)
+    _walk(tour.offering, tour.booking)
+    look(tour.other_agency, OFFERED)
+    look(tour.agency, CALENDAR)
+    _walk(tour.diagnosing)
+    look(tour.county, DIAGNOSED)
+    _walk(tour.confirm, tour.correcting)
+    look(tour.agency, CORRECTED)
+    _walk(tour.planning, tour.teaching)
+    look(tour.agency, TAUGHT)
+    _walk(tour.improving, tour.rating, tour.closing)
+    look(tour.county, CLOSED)
+    look(tour.city, KEPT)
 
 
 def _auditor(tour: Tour) -> Desk:
@@ -228,6 +326,12 @@ def _pages(page: Page, tour: Tour, pages: dict[str, str], size: str) -> None:
         "session": tour.sessions[0],
         "campaign": getattr(tour, "sending", ""),
         "template": getattr(tour, "start_template", ""),
+        "case": getattr(tour, "case", ""),
+        "booking": getattr(tour, "booking_id", ""),
+        "expert": getattr(tour, "expert_id", ""),
+        "agency": getattr(tour, "agency_id", ""),
+        "finding": getattr(tour, "findings", [""])[0],
+        "case_training": getattr(tour, "case_training", ""),
     }
     for name, path in pages.items():
         page.goto(tour.web + path.format(**made))

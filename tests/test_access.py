@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +18,10 @@ from werkzeug.routing import Rule
 from app.access import PERMISSIONS, PERSON, ROLES
 from models.signups import Signup
 from models.trainings import TrainingState
-from tests.bodies import body_of
+from tests.bodies import body_of, takes_a_file
 from tests.builders import Person, World
 from tests.console_client import Browser, desk_of
+from tests.evidence_builders import PDF
 from tests.places import Place, Thing, place, undone
 
 PUBLIC = {
@@ -41,8 +43,10 @@ PUBLIC = {
     "GET /api/v1/clusters",
     "GET /api/v1/industries",
     "GET /api/v1/needs-survey",
+    "GET /api/v1/diagnosis-form",
     "GET /api/v1/schemes",
     "GET /api/v1/certificates/<code>",
+    "GET /api/v1/files/<string:token>",
     "GET /console/sign-in",
     "POST /console/sign-in",
     "GET /console/sign-in/code",
@@ -142,6 +146,8 @@ def callers(app: Flask, places: dict[str, Place]) -> list[Caller]:
         "county staff elsewhere": [("county_staff", "division", "js.xz.peixian")],
         "city staff": [("city_staff", "division", "js.xz")],
         "branch staff": [("branch_staff", "division", "js.xz.fengxian")],
+        "agency staff": [("agency_staff", "agency", str(here["agency_id"]))],
+        "agency staff elsewhere": [("agency_staff", "agency", str(far["agency_id"]))],
         "auditor": [("auditor", "division", "js.xz")],
         "system administrator": [("system_administrator", "division", "js.xz")],
     }
@@ -178,13 +184,15 @@ def test_every_role_reaches_what_its_permission_says_and_nothing_else(
             url = rule.build({name: there.ids[name] for name in named})[1]  # type: ignore[index]
             for caller in callers:
                 given = there.given | {
-                    f"{k}_id": v for k in ("enterprise", "division") if (v := caller.own(k))
+                    f"{k}_id": v for k in ("enterprise", "division", "agency") if (v := caller.own(k))
                 }
                 path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
-                body = body_of(document, path, method.lower(), given)
+                sent: dict[str, Any] = {"json": body_of(document, path, method.lower(), given)}
+                if takes_a_file(document, path, method.lower()):
+                    sent = {"data": {"file": (BytesIO(PDF), "a.pdf")}}
                 headers = caller.person.headers if caller.person else {}
                 with undone(app):
-                    answer = client.open(url, method=method, headers=headers, json=body)
+                    answer = client.open(url, method=method, headers=headers, **sent)
                 must = expected(caller, view.permission, [there.things[name] for name in named])
                 seen[must] += 1
                 status = answer.status_code
@@ -246,6 +254,7 @@ def test_every_role_reaches_the_same_in_the_console(
                 must = expected(window.caller, view.permission, [there.things[name] for name in named])
                 with undone(app):
                     answer = window.open(url, method, there.given)
+                    answer.close()
                 seen[must] += 1
                 got = "401" if "/sign-in" in answer.headers.get("Location", "") else str(answer.status_code)
                 # Somebody else's row answers 403 here, as one that does not exist does.

@@ -40,6 +40,7 @@ def everybody(app: Flask, there: Place) -> Person:
             ("trainer", "training", str(there.ids["training_id"])),
             ("city_staff", "division", "js.xz"),
             ("system_administrator", "division", "js.xz"),
+            ("agency_staff", "agency", str(there.ids["agency_id"])),
         ]
     )
 

@@ -25,6 +25,7 @@ from models.people import Consent, RoleGrant, SignIn, User
 from models.requests import ReceivedPush
 from models.signups import Signup
 from models.subscriptions import Follower, Subscription, SubscriptionAnswer
+from tests import case_builders as cases
 from tests.builders import Person, World, fresh_phone, party
 from tests.phones import Phone, Phones
 from tests.template_builders import fresh_template
@@ -139,6 +140,8 @@ def test_a_due_closure_erases_the_person_and_keeps_the_count(
     note = {"credit_code": enterprise.credit_code, "note": f"我是欧阳{phone.id}，电话 {phone.number}"}
     asked = client.post("/api/v1/enterprises/membership-requests", json=note, headers=person.headers)
     assert asked.status_code == 201, asked.json
+    contact = {"contact_name": f"欧阳{phone.id}", "contact_phone": phone.number}
+    cases.case(world, created_by=person.id, **contact)
     words = (phone.number, phone.openid, phone.unionid, f"欧阳{phone.id}")
     assert traces(world, *words)
     template = fresh_template(world)
@@ -242,8 +245,16 @@ def test_every_personal_column_is_known_to_this_file() -> None:
     }
     assert personal == {
         "attendance_certificates.facts",
+        "bookings.contact_name",
+        "bookings.contact_phone",
+        "case_attendees.name",  # this and the next two are records of the enterprise and the agency
+        "case_trainings.trainer",
+        "findings.owner",
+        "cases.contact_name",
+        "cases.contact_phone",
         "enterprises.address",
         "enterprises.legal_representative",
+        "experts.name",  # the agency's own record of who works for it
         "idempotency_keys.answer",
         "notices.facts",
         "signups.attendee_name",

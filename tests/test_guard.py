@@ -152,15 +152,20 @@ def test_every_model_says_whose_its_rows_are() -> None:
         assert "__scope__" in vars(model), f"{model.__name__} declares no __scope__"
         scope = model.__scope__
         if isinstance(scope, Scope):
-            columns = [scope.division, scope.enterprise, scope.training, scope.user]
+            columns = [scope.division, scope.enterprise, scope.training, scope.agency, scope.user]
+            columns += [scope.through[0]] if scope.through else []
             assert any(columns) and all(c in model.__table__.c for c in columns if c), model.__name__
     everybodys = {m.class_.__name__ for m in Base.registry.mappers if m.class_.__scope__ is None}
     assert everybodys == {
         "Agency",
+        "AgencyAssessment",
+        "AgencySelection",
+        "Availability",
         "Bank",
         "Cluster",
         "Division",
         "Document",
+        "Expert",
         "Follower",  # an id of the platform, and nothing of a person
         "Industry",
         "MessageTemplate",
@@ -170,5 +175,7 @@ def test_every_model_says_whose_its_rows_are() -> None:
         "Scheme",
         "SendingPause",
         "SizeRuleRow",
+        "StepDeadline",
+        "StoredFile",
         "TemplateUse",
     }

@@ -29,7 +29,11 @@ from tests.builders import Person, World, fresh_phone, party
 from tests.statements import queries
 from tests.training_requests import post, sign_up
 
-TELLERS = {"notify", "notify_many", "notify_each", "notify_found", "tell", "_tell", "tell_signed_up"}
+TELLERS = {"notify", "notify_many", "notify_each", "notify_found", "tell", "_tell", "tell_signed_up"} | {
+    "tell_both",
+    "tell_enterprise",
+    "tell_agency",
+}
 KIND = re.compile(r"[a-z]+\.[a-z_]+")
 
 

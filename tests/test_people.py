@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 from models.audit import AuditEvent
 from models.base import set_clock
 from models.people import Consent, SignIn, User
+from tests import case_builders as cases
 from tests.builders import Person, World, party
 from tests.phones import Phone, Phones
 from tests.races import at_once
@@ -301,12 +302,15 @@ def test_the_export_holds_all_of_ones_own_and_nothing_of_others(client: FlaskCli
     client.post(f"/api/v1/trainings/{training.id}/signups", json=for_another, headers=stranger.headers)
     body = party(enterprise, owner.phone or "")
     client.post(f"/api/v1/trainings/{training.id}/signups", json=body, headers=owner.headers)
+    for person in (owner, stranger):
+        cases.case(world, created_by=person.id, contact_phone=person.phone, need=f"{person.phone} 的需求")
     answer = client.get("/api/v1/people/me/export", headers=owner.headers)
     data = answer.json
     assert data["user"]["name"] == "郑自己" and data["user"]["phone"] == owner.phone
     assert [row["version"] for row in data["consents"]] == [VERSION]
     assert len(data["sign_ins"]) == 1 and len(data["grants"]) == 1
     assert [row["attendee_phone"] for row in data["signups"]] == [owner.phone]
+    assert [row["contact_phone"] for row in data["cases"]] == [owner.phone]
     told = answer.get_data(as_text=True)
     assert str(stranger.phone) not in told and "钱别人" not in told
     assert "token" not in told and "hash" not in told

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from models.cases import Aspect
 
 REFERENCE = Path(__file__).parents[1] / "config" / "reference"
 # First and last two-digit division of each section in GB/T 4754-2017.
@@ -28,6 +31,7 @@ DIVISIONS = load("divisions")["divisions"]
 INDUSTRIES = load("industries")["industries"]
 SIZES = load("size_rules")["rules"]
 SURVEY = load("needs-survey")
+DIAGNOSIS = load("diagnosis-form")
 NOTICE = load("privacy-notice")
 
 
@@ -105,10 +109,11 @@ def test_the_bounds_for_industry_are_those_of_the_standard() -> None:
     assert (row["min_headcount"], row["min_revenue"], row["min_assets"]) == (1000, 400_000_000, None)
 
 
-def test_survey_questions_can_be_asked_and_answered() -> None:
-    ids = [question["id"] for question in SURVEY["questions"]]
+@pytest.mark.parametrize("asked", [SURVEY, DIAGNOSIS], ids=["needs survey", "diagnosis form"])
+def test_questions_can_be_asked_and_answered(asked: dict[str, Any]) -> None:
+    ids = [question["id"] for question in asked["questions"]]
     assert len(ids) == len(set(ids))
-    for question in SURVEY["questions"]:
+    for question in asked["questions"]:
         assert question["type"] in {"single", "multi", "scale", "text"}
         assert isinstance(question["required"], bool)
         options = [option["value"] for option in question.get("options", [])]
@@ -123,6 +128,12 @@ def test_the_survey_asks_for_the_six_aspects_and_the_four_certificates() -> None
     assert len(labels["aspects_needed"]) == 6
     for wanted in ("高端品质认证", "三同", "绿色低碳认证", "服务认证"):
         assert any(wanted in label for label in labels["certificates_wanted"])
+
+
+def test_the_diagnosis_asks_about_each_of_the_six_aspects() -> None:
+    about = Counter(question.get("aspect") for question in DIAGNOSIS["questions"])
+    assert all(about[aspect.value] >= 3 for aspect in Aspect)
+    assert set(about) == {*(aspect.value for aspect in Aspect), None}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +156,7 @@ def test_the_privacy_notice_says_what_the_law_asks(needed: str) -> None:
 
 
 def test_versioned_documents_have_a_version_and_a_day() -> None:
-    for document in (NOTICE, SURVEY):
+    for document in (NOTICE, SURVEY, DIAGNOSIS):
         assert re.fullmatch(r"\d{4}-\d{2}", document["version"])
         assert date.fromisoformat(document["effective_from"])
         assert document["title"]

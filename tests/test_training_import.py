@@ -17,9 +17,11 @@ from sqlalchemy import func, select
 from sqlalchemy import text as sql
 
 from app.cli.trainings import demo_cli, trainings_cli
+from app.services.demo_stories import STORIES
 from app.services.training_imports import COLUMNS
 from models import credit_code
 from models.base import BEIJING, new_id, now
+from models.cases import OPEN, Case, CaseState
 from models.enterprises import Enterprise, EnterpriseState
 from models.people import StaffAccount
 from models.trainings import Training, TrainingSession, TrainingState
@@ -217,7 +219,7 @@ def test_the_demonstration(app: Flask, client: FlaskClient, world: World) -> Non
     unroute(world)
     first = demo(app)
     assert first.exit_code == 0, first.output
-    assert demo(app).output == "企业：新增 0；培训：新增 0\n"
+    assert demo(app).output == "企业：新增 0；培训：新增 0；帮扶机构：新增 0；帮扶项目：新增 0\n"
     with world.session() as session:
         # ways into WeChat are set up as soon as the platform is there: not here
         left = session.execute(sql("DELETE FROM procrastinate_jobs WHERE task_name = 'messages.set_up'"))
@@ -229,7 +231,8 @@ def test_the_demonstration(app: Flask, client: FlaskClient, world: World) -> Non
         )
         past = session.execute(select(Training).where(Training.import_key == "demo-past")).scalar_one()
         keys = {str(one.id): one.import_key for one in session.execute(select(Training)).scalars()}
-    assert len({enterprise.division_id for enterprise in enterprises}) == len(enterprises) == 4
+    assert len({enterprise.division_id for enterprise in enterprises}) == 4
+    assert len(enterprises) == 4 + len(STORIES)
     codes = [enterprise.credit_code for enterprise in enterprises]
     assert [credit_code.check(code) for code in codes] == codes
     assert {enterprise.state for enterprise in enterprises} == {EnterpriseState.reviewed}
@@ -260,6 +263,19 @@ def test_the_demonstration(app: Flask, client: FlaskClient, world: World) -> Non
             headers=owner.headers,
         )
         assert (answer.status_code, answer.json["items"][0]["state"]) == (201, state)
+
+
+def test_the_demonstration_has_a_case_in_every_kind_of_state(app: Flask, world: World) -> None:
+    assert demo(app).exit_code == 0
+    with world.session() as session:
+        found = session.execute(select(Case).where(Case.enterprise_name.contains("演示"))).scalars().all()
+    states = {one.state for one in found}
+    assert len(found) == len(STORIES)
+    assert states >= {*OPEN, CaseState.closed, CaseState.refused} - {CaseState.revisit}
+    late = [one for one in found if one.due_at and one.due_at < now() and not one.paused_at]
+    assert [one.state for one in late] == [CaseState.diagnosis]
+    assert [one.state for one in found if one.paused_at] == [CaseState.planning]
+    assert all(one.created_at <= one.state_since <= now() for one in found)
 
 
 def test_the_demonstration_stays_out_of_service(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

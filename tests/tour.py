@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 import time
 
+from tests.tour_assistance import Assistance
 from tests.tour_copy import own_copy
-from tests.tour_messages import Messages
 from tests.tour_walk import Surprise
 
 
-class Tour(Messages):
+class Tour(Assistance):
     """The chapters of the journey in their order; each goes on with what those before it made."""
 
     def run(self) -> None:
@@ -37,6 +37,19 @@ class Tour(Messages):
         self.pauses()
         self.outcomes()
         self.reminder()
+        self.agency_people()
+        self.request()
+        self.routing()
+        self.offering()
+        self.booking()
+        self.diagnosing()
+        self.confirm()
+        self.correcting()
+        self.planning()
+        self.teaching()
+        self.improving()
+        self.rating()
+        self.closing()
         self.bad_input()
         self.leaving()
 

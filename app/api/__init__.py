@@ -11,8 +11,13 @@ from app.api.frame import Api
 def init_app(app: Flask) -> None:
     """Registers every domain's endpoints."""
     from app.api import (
+        agencies,
+        bookings,
+        case_work,
+        cases,
         checkins,
         enterprises,
+        evidence,
         held_certificates,
         messages,
         people,
@@ -28,8 +33,21 @@ def init_app(app: Flask) -> None:
     )
     api = Api(app)
     api.describe()
-    domains = (people, reference, enterprises, held_certificates, trainings, signups, checkins, messages)
-    for domain in domains:
+    for domain in (
+        people,
+        reference,
+        enterprises,
+        held_certificates,
+        trainings,
+        signups,
+        checkins,
+        messages,
+        agencies,
+        evidence,
+        bookings,
+        cases,
+        case_work,
+    ):
         api.register_blueprint(domain.blp, url_prefix="/api/v1")
     docs.init_app(app, api)
     wechat_push.init_app(app)

@@ -51,3 +51,11 @@ def schemes(actor: Actor) -> Any:
 def needs_survey(actor: Actor) -> Any:
     """当前的企业需求调查问卷"""
     return reference.current_document(actor, "needs_survey")
+
+
+@blp.route("/diagnosis-form")
+@public
+@blp.response(200, people_shapes.DocumentOut)
+def diagnosis_form(actor: Actor) -> Any:
+    """当前的诊断表；每题的 aspect 为所属的提升方面"""
+    return reference.current_document(actor, "diagnosis")

@@ -9,7 +9,9 @@ import click
 from app.errors import ERRORS
 from app.notices import TRUTHS, automatic
 from config.settings import ROOT
+from models.bookings import BookingState
 from models.campaigns import CampaignState
+from models.cases import CaseState, FindingState, OfferState
 from models.checkins import Outcome
 from models.deliveries import DeliveryState
 from models.enterprises import EnterpriseState, MembershipState
@@ -31,6 +33,10 @@ LIFECYCLES: dict[str, type[State]] = {
     "群发": CampaignState,
     "投递": DeliveryState,
     "消息模板": TemplateState,
+    "帮扶项目": CaseState,
+    "派单": OfferState,
+    "问题清单": FindingState,
+    "预约": BookingState,
 }
 
 

@@ -28,8 +28,11 @@ def import_(file: Path, rejected: Path | None) -> None:
 
 @demo_cli.command("load")
 def load() -> None:
-    """装入演示用的企业和培训（仅限内置环境；可重复执行）。不建立任何账号和口令。"""
+    """装入演示用的企业、培训、帮扶机构和帮扶项目（仅限内置环境；可重复执行）。不建立任何账号和口令。"""
     if not current_app.config["SETTINGS"].embedded:
         raise click.ClickException("演示数据只能装入内置环境（make run）")
     made = demo.load(SYSTEM)
-    click.echo(f"企业：新增 {made.enterprises}；培训：新增 {made.trainings}")
+    click.echo(
+        f"企业：新增 {made.enterprises}；培训：新增 {made.trainings}；"
+        f"帮扶机构：新增 {made.agencies}；帮扶项目：新增 {made.cases}"
+    )

@@ -10,40 +10,16 @@ from models.base import BEIJING
 
 # What a state means to whoever reads a list: wait, fine, mind, over. The label says it in words.
 TONES = {
-    "azure": {"draft", "running", "offered", "online", "earned"},
-    "yellow": {"pending", "registered", "waiting", "closing", "initial", "changed", "gone"},
-    "green": {
-        "confirmed",
-        "reviewed",
-        "published",
-        "accepted",
-        "active",
-        "done",
-        "approved",
-        "issued",
-        "valid",
-        "delivered",
-    },
-    "orange": {
-        "returned",
-        "duplicate",
-        "late",
-        "too_early",
-        "code_expired",
-        "not_confirmed",
-        "suspended",
-        "unknown",
-    },
-    "red": {
-        "revoked",
-        "refused",
-        "cancelled",
-        "failed",
-        "disabled",
-        "wrong_training",
-        "unknown_ticket",
-        "clock_skewed",
-    },
+    "azure": {"draft", "running", "offered", "online", "earned", "diagnosis", "planning", "training"}
+    | {"improvement", "evaluation", "held", "under_way"},
+    "yellow": {"pending", "registered", "waiting", "closing", "initial", "changed", "gone"}
+    | {"requested", "routing"},
+    "green": {"confirmed", "reviewed", "published", "accepted", "active", "done", "approved", "issued"}
+    | {"valid", "delivered", "booked", "seen", "verified"},
+    "orange": {"returned", "duplicate", "late", "too_early", "code_expired", "not_confirmed"}
+    | {"suspended", "unknown", "rectification", "revisit", "excused", "no_show"},
+    "red": {"refused", "cancelled", "failed", "disabled", "wrong_training", "unknown_ticket", "clock_skewed"}
+    | {"revoked", "terminated"},
 }
 WEEKDAYS = "一二三四五六日"
 
@@ -98,6 +74,8 @@ def cell(value: Any) -> str:
         return "是" if value else "否"
     if isinstance(value, datetime):
         return f"{value.astimezone(BEIJING):%Y-%m-%d %H:%M}"
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

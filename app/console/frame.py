@@ -19,7 +19,7 @@ from app.console.navigation import items_for
 from app.errors import DomainError
 from app.limits import count_user
 from app.services import people, sending_alerts, transfers
-from app.workbooks.intake import MAX_FILE_BYTES
+from config.settings import settings
 from models.lifecycle import IllegalMove
 
 blp = Blueprint(
@@ -37,7 +37,9 @@ POLICY = (
 )
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FORM_BYTES = 64 * 1024
-"""What a form adds to the file that it carries."""
+"""What a form adds to the files that it carries."""
+UPLOADED_AT_ONCE = 5
+"""How many files of the largest size one form may carry."""
 SIGN_IN = "console.sign_in"
 # What a person must hear of on a page of its own, also after a POST.
 PAGES_OF_THEIR_OWN = frozenset({"not_found", "permission_denied", "rate_limited"})
@@ -53,7 +55,7 @@ def page(
 
     Args:
         endpoint: the name for `url_for`, without "console."; otherwise the view's.
-        upload: the page takes a workbook, which is larger than a form may be.
+        upload: the page takes files, which are larger than a form may be.
     """
 
     def decorate(view: View) -> View:
@@ -194,9 +196,9 @@ def refuse_forged(error: CSRFError) -> Response:
 
 @blp.before_request
 def _admit() -> None:
-    """Lets a workbook in where a page takes one, and only forms of ours."""
+    """Lets files in where a page takes them, and only forms of ours."""
     if request.endpoint in _uploads:
-        request.max_content_length = MAX_FILE_BYTES + FORM_BYTES
+        request.max_content_length = UPLOADED_AT_ONCE * settings().file_megabytes * 1024 * 1024 + FORM_BYTES
     csrf.protect()
 
 

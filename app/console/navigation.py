@@ -40,6 +40,25 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         ),
     ),
     (
+        "帮扶",
+        (
+            Item("帮扶项目", "list-check", "cases", "cases.desk", ("case",)),
+            Item("派单", "send", "queue", "cases.route", ("queue",)),
+            Item("我的项目", "inbox", "own_cases", "cases.work", ("own_case",)),
+            Item("预约", "clock", "bookings", "bookings.desk", ("booking",)),
+            Item(
+                "专家日程",
+                "calendar-event",
+                "agency_calendar",
+                "bookings.manage",
+                ("agency_calendar", "availabilit", "absence"),
+            ),
+            Item("走访确认", "map-pin", "visits", "cases.route", ("visit",)),
+            Item("本机构", "certificate", "agency_own", "agencies.own", ("agency_own",)),
+            Item("帮扶机构", "building-community", "agencies", "agencies.desk", ("agencies",)),
+        ),
+    ),
+    (
         "消息",
         (
             Item("群发", "send", "campaigns", "messages.send", ("campaign",)),

@@ -19,9 +19,12 @@ from app.transactions import db
 from config.settings import settings
 
 DOMAINS = (
+    "bookings",
     "campaigns",
+    "cases",
     "certificates",
     "enterprises",
+    "evidence",
     "housekeeping",
     "messages",
     "people",

@@ -16,9 +16,10 @@ from app.transactions import session, transaction
 from app.verbs import VERBS
 from app.workbooks import Column
 from app.workbooks.columns import Kind
-from models.agencies import Agency
+from models.agencies import Agency, SelectionReason
 from models.audit import AuditEvent
 from models.campaigns import Campaign
+from models.cases import Case
 from models.checkins import Outcome
 from models.enterprises import Enterprise
 from models.financing import Bank
@@ -26,12 +27,17 @@ from models.people import StaffAccount, User
 from models.trainings import Training
 
 SUBJECTS: dict[str, str] = {
+    "absences": "专家不在岗",
     "agencies": "帮扶机构",
     "attendance_certificates": "培训证明",
+    "availabilities": "可预约时段",
     "banks": "合作银行",
+    "bookings": "预约",
     "campaigns": "群发",
+    "cases": "帮扶项目",
     "deliveries": "微信消息",
     "enterprises": "企业",
+    "experts": "专家",
     "membership_requests": "加入申请",
     "message_templates": "消息模板",
     "notice_routes": "自动通知",
@@ -47,6 +53,10 @@ SUBJECTS: dict[str, str] = {
 DETAILS: dict[str, str] = {
     "accepted": "有效",
     "added": "新增",
+    "aspect": "方面",
+    "aspects": "提升方面",
+    "audience": "培训对象",
+    "agency": "帮扶机构",
     "back": "恢复",
     "certificates": "证明数",
     "changed": "更改",
@@ -56,6 +66,8 @@ DETAILS: dict[str, str] = {
     "ended": "退出数",
     "enterprise": "企业",
     "enterprise_id": "企业",
+    "evidence": "材料",
+    "expert": "专家",
     "failures": "连续失败次数",
     "fields": "修改项",
     "file": "文件",
@@ -67,13 +79,21 @@ DETAILS: dict[str, str] = {
     "number": "证书编号",
     "outcome": "结果",
     "people": "人数",
+    "phase": "帮扶前后",
+    "purpose": "事由",
+    "rank": "位次",
     "reason": "原因",
+    "reasons": "理由",
     "role": "角色",
     "rows": "行数",
     "scans": "扫码数",
     "scope": "范围",
+    "score": "得分",
     "source": "来源",
+    "strategy": "策略",
     "summary": "各种结果",
+    "threat": "恶意程序",
+    "time": "原定时间",
     "to": "转给",
     "trainer": "讲师",
     "user_id": "用户",
@@ -81,6 +101,7 @@ DETAILS: dict[str, str] = {
     "was": "原报名",
     "what": "查看内容",
     "why": "缘由",
+    "year": "年度",
 }
 
 VALUES: dict[str, str] = {
@@ -104,11 +125,12 @@ VALUES: dict[str, str] = {
     "updated": "更新",
 }
 _FIELDS = enterprises.FIELDS | held_certificates.FIELDS
-_LABELS: dict[str, str] = {one.value: one.label for one in Outcome}
+_LABELS: dict[str, str] = {one.value: one.label for one in (*Outcome, *SelectionReason)}
 NAMED: tuple[tuple[Any, Any], ...] = (
     (Agency, Agency.name),
     (Bank, Bank.name),
     (Campaign, Campaign.name),
+    (Case, Case.number),
     (Enterprise, Enterprise.name),
     (StaffAccount, StaffAccount.login_name),
     (Training, Training.title),

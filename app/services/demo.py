@@ -1,4 +1,4 @@
-"""A small set of data to look around in: reviewed enterprises, trainings in every state, ways into WeChat.
+"""A small set of data to look around in: enterprises, trainings, agencies, cases, ways into WeChat.
 
 It makes no account and no password: whoever tries the program signs in through the simulator.
 """
@@ -15,7 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, outbox
 from app.access import Actor, Grant
-from app.services import signups, sizing, trainings
+from app.services import demo_agencies, demo_cases, signups, sizing, trainings
+from app.services.demo_stories import STORIES
 from app.services.enterprises import Profile
 from app.transactions import session, transaction
 from models import credit_code
@@ -54,6 +55,8 @@ class Made:
 
     enterprises: int
     trainings: int
+    agencies: int
+    cases: int
 
 
 @transaction(None)
@@ -67,7 +70,11 @@ def load(actor: Actor) -> Made:
     if session().execute(select(NoticeRoute.kind)).first() is None:
         # The simulated platform is not there yet.
         outbox.defer("messages.set_up", at=now() + timedelta(seconds=3))
-    return Made(enterprises, len(made))
+    agencies = demo_agencies.load(actor)
+    told = [one for one in STORIES if _enterprise(actor, *one.enterprise)]
+    for story in told:
+        demo_cases.tell(story)
+    return Made(enterprises + len(told), len(made), agencies, len(told))
 
 
 def _enterprise(actor: Actor, first17: str, division_id: str, profile: Profile) -> bool:

@@ -48,6 +48,8 @@ _MOVED = {
     "requests": "加入申请",
     "invitations": "邀请",
     "signups": "报名",
+    "cases": "帮扶项目",
+    "bookings": "预约",
     "certificates": "培训证明",
     "held_certificates": "认证证书",
 }

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app import audit, outbox
 from app.access import SYSTEM, Actor
 from app.errors import DomainError
-from app.services import enterprises, held_certificates, memberships, sizing
+from app.services import booking_moves, cases, enterprises, held_certificates, memberships, sizing
 from app.services.enterprises import NEEDS_SURVEY, Profile
 from app.transactions import session, transaction
 from models.base import now
@@ -41,7 +41,7 @@ _UNSYNCHRONISED = {"synchronize_session": False}
 
 @transaction("enterprises.review")
 def merge(actor: Actor, keep_id: UUID, drop_id: UUID, taken: Collection[str], reason: str) -> Enterprise:
-    """Merges one enterprise into another, which takes over its people, requests, sign-ups and certificates.
+    """Merges one enterprise into another, which takes over all that belongs to it.
 
     The kept one's owner stays, the other's becomes a member of it; where the kept one has none, the other's
     owner is its owner. Both owners are told.
@@ -50,8 +50,8 @@ def merge(actor: Actor, keep_id: UUID, drop_id: UUID, taken: Collection[str], re
         taken: those of TAKEABLE that the kept one takes from the other.
 
     Raises DomainError `reason_required`, `merge_with_itself`, `not_found` (either is out of reach),
-    `enterprise_not_eligible` (either is merged already, or the kept one refused), `industry_unknown` or
-    `size_figures_missing`.
+    `enterprise_not_eligible` (either is merged already, or the kept one refused), `industry_unknown`,
+    `size_figures_missing` or `merge_open_cases` (each has one: staff end one of them first).
     """
     if not reason:
         raise DomainError("reason_required", fields={"reason": ["必填"]})
@@ -59,7 +59,7 @@ def merge(actor: Actor, keep_id: UUID, drop_id: UUID, taken: Collection[str], re
     values = _taken_over(actor, keep, drop, taken)
     told = {memberships.owner(SYSTEM, one.id): one.name for one in (drop, keep)}
     kept = (enterprises.write(keep_id, values) if values else None) or keep
-    moved = _move(SYSTEM, keep_id, drop_id)
+    moved = _move(SYSTEM, keep_id, drop_id, late=False)
     into = {"state": EnterpriseState.merged, "merged_into": keep_id, "state_reason": reason}
     enterprises.write(drop_id, into)
     detail: dict[str, Any] = {"reason": reason, "moved": moved, "fields": sorted(taken)}
@@ -79,7 +79,7 @@ def finish(_actor: Actor, drop_id: UUID) -> None:
     if merged.merged_into is None:
         raise DomainError("not_found")
     enterprises.find(merged.merged_into, lock=True)
-    moved = _move(SYSTEM, merged.merged_into, drop_id)
+    moved = _move(SYSTEM, merged.merged_into, drop_id, late=True)
     if any(moved.values()):
         kept = enterprises.find(merged.merged_into)
         audit.record(SYSTEM, "enterprise.merge_finished", kept, enterprise=str(drop_id), moved=moved)
@@ -121,12 +121,14 @@ def _taken_over(actor: Actor, keep: Enterprise, drop: Enterprise, taken: Collect
 
 
 @transaction(None)
-def _move(_actor: Actor, keep_id: UUID, drop_id: UUID) -> dict[str, int]:
+def _move(_actor: Actor, keep_id: UUID, drop_id: UUID, *, late: bool) -> dict[str, int]:
     """Moves all rows of one enterprise to the other, and returns how many by kind."""
     moved = {"members": _move_members(keep_id, drop_id), "requests": _move_requests(keep_id, drop_id)}
     memberships.void_invitations(SYSTEM, drop_id)
     moved["invitations"] = _move_rows(Invitation, keep_id, drop_id)
     moved["signups"] = _move_signups(keep_id, drop_id)
+    moved["cases"] = cases.move_to(SYSTEM, keep_id, drop_id, late=late)
+    moved["bookings"] = booking_moves.move_to(SYSTEM, keep_id, drop_id)
     moved["certificates"] = _move_rows(AttendanceCertificate, keep_id, drop_id)
     moved["held_certificates"] = _move_held_certificates(keep_id, drop_id)
     session().execute(

@@ -15,6 +15,7 @@ from app.access import Actor
 from app.notices import KINDS
 from app.transactions import session, transaction
 from models.base import now
+from models.bookings import Booking, BookingState
 from models.signups import Signup, SignupState
 from models.trainings import Training, TrainingSession, TrainingState
 
@@ -27,12 +28,14 @@ _TRAINING = (
 )
 _SIGNUP = (Signup.id, Signup.state, Signup.created_by, Signup.attendee_user_id, Signup.offer_expires_at)
 
+_BOOKING = (Booking.id, Booking.state, Booking.starts_at)
+
 
 @transaction(None)
 def untrue(_actor: Actor, notices: Collection[Any]) -> dict[UUID, str]:
-    """Returns, of those notices that are no longer true, why not, in at most four queries for all of them.
+    """Returns, of those notices that are no longer true, why not, in at most five queries for all of them.
 
-    Where a training or a sign-up is moved at this moment, what was true before is.
+    Where a training, a sign-up or a booking is moved at this moment, what was true before is.
 
     Args:
         notices: have id, kind, subject_type, subject_id, user_id and facts.
@@ -52,6 +55,8 @@ def untrue(_actor: Actor, notices: Collection[Any]) -> dict[UUID, str]:
             why[one.id] = _of_reminder(one, training, sessions[one.subject_id], confirmed)
         else:
             why[one.id] = _of_training(one, training)
+    bookings = _by_id(select(*_BOOKING), Booking.id, of[Booking.__tablename__])
+    why |= {one.id: _of_booking(one, bookings.get(one.subject_id)) for one in of[Booking.__tablename__]}
     return {id_: reason for id_, reason in why.items() if reason}
 
 
@@ -132,3 +137,14 @@ def _of_reminder(
     if "time" in told and begins[told["time"]] <= now():
         return "该场次已开始"
     return None if (notice.subject_id, notice.user_id) in confirmed else "报名已不是“已通过”"
+
+
+def _of_booking(notice: Any, booking: Any) -> str | None:
+    if booking is None:
+        return "预约已不存在"
+    if booking.state != BookingState.booked:
+        return f"预约现为“{booking.state.label}”"
+    told = kinds.from_json(notice.facts)
+    if "time" in told and told["time"] != kinds.when(booking.starts_at):
+        return "预约时间已调整"
+    return "预约时间已过" if booking.starts_at <= now() else None

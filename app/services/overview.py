@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import func, select
 
 from app.access import Actor
+from app.services import case_offers, visits
 from app.transactions import begin, session
 from models.base import now
+from models.cases import Case, CaseState
 from models.checkins import Outcome, Scan
 from models.enterprises import Enterprise, EnterpriseState, MembershipRequest, MembershipState
 from models.signups import Signup, SignupState
@@ -28,6 +30,10 @@ class Overview:
         to_review: enterprises waiting for their review, and the day of the oldest.
         to_join: people who ask to join an enterprise.
         to_decide: sign-ups that wait for approval.
+        to_confirm: visits that wait for this officer's word.
+        to_route: cases that wait for the county's review or to be routed.
+        to_answer: offers that wait for the agency's answer.
+        late: cases whose step is overdue.
         coming: the next published trainings, with seats and sign-ups to decide.
         by_state, by_size: enterprises counted; the label first.
         trained: enterprises with an attendance this year (培训企业数), and attendances (培训人次).
@@ -37,6 +43,10 @@ class Overview:
     oldest: datetime | None = None
     to_join: int | None = None
     to_decide: int | None = None
+    to_confirm: int | None = None
+    to_route: int | None = None
+    to_answer: int | None = None
+    late: int | None = None
     coming: list[Any] = field(default_factory=list)
     by_state: list[tuple[Any, int]] = field(default_factory=list)
     by_size: list[tuple[Any, int]] = field(default_factory=list)
@@ -55,6 +65,14 @@ def overview(actor: Actor) -> Overview:
     if actor.may("signups.review"):
         with begin(actor.acting("signups.review")):
             _signups(seen)
+    for permission in ("cases.route", "cases.work"):
+        if actor.may(permission):
+            with begin(actor.acting(permission)):
+                _cases(seen)
+    if actor.may("cases.work"):
+        seen.to_answer = len(case_offers.to_answer(actor))
+    if actor.may("cases.route"):
+        seen.to_confirm = visits.count_to_confirm(actor)
     return seen
 
 
@@ -66,6 +84,13 @@ def _enterprises(seen: Overview) -> None:
     by_state, by_size = counted(Enterprise.state), counted(Enterprise.size_class)
     seen.by_state = [(state, by_state[state]) for state in EnterpriseState if state in by_state]
     seen.by_size = [(size, by_size[size]) for size in SizeClass if size in by_size]
+
+
+def _cases(seen: Overview) -> None:
+    waits = Case.state.in_((CaseState.requested, CaseState.routing))
+    late = (Case.due_at <= now(), Case.paused_at.is_(None))
+    counted = select(func.count().filter(waits), func.count().filter(*late)).select_from(Case)
+    seen.to_route, seen.late = session().execute(counted).one()
 
 
 def _reviews(seen: Overview) -> None:

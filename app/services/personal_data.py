@@ -15,7 +15,10 @@ from app.access import Actor
 from app.errors import DomainError
 from app.services import followers, messages, people, reference
 from app.transactions import session, transaction
+from models.agencies import Expert
 from models.base import now
+from models.bookings import Booking
+from models.cases import Case
 from models.checkins import AttendanceCertificate
 from models.crypto import keyring
 from models.deliveries import Delivery
@@ -103,6 +106,8 @@ def close_account(actor: Actor, user_id: UUID, *, at_once: bool = False) -> None
     session().execute(
         update(StaffAccount).where(StaffAccount.wechat_user_id == user.id).values(wechat_user_id=None)
     )
+    # The expert's name stays with the agency, whose record it is.
+    session().execute(update(Expert).where(Expert.user_id == user.id).values(user_id=None))
     for model in _OWN:
         session().execute(delete(model).where(model.user_id == user.id))
     attended = select(Signup.id, Signup.created_by, Signup.attendee_name)
@@ -119,6 +124,13 @@ def close_account(actor: Actor, user_id: UUID, *, at_once: bool = False) -> None
         )
         session().execute(delete(AttendanceCertificate).where(AttendanceCertificate.signup_id == signup.id))
         messages.name_another(actor, signup.created_by, signup.id, signup.attendee_name, GONE)
+    # Whom to ask for at a booking or in a case was mostly themselves.
+    session().execute(
+        update(Booking).where(Booking.created_by == user.id).values(contact_name=None, contact_phone=None)
+    )
+    session().execute(
+        update(Case).where(Case.created_by == user.id).values(contact_name=GONE, contact_phone="")
+    )
     audit.record(actor, "user.closed", user)
 
 
@@ -151,8 +163,9 @@ def export(actor: Actor) -> dict[str, Any]:
     """Returns a copy of all that is kept about the person (PIPL 45)."""
     user = people.me(actor)
 
-    def rows(model: Any, *columns: Any) -> list[dict[str, Any]]:
-        found = session().execute(select(*columns).where(_whose(model) == user.id).order_by(model.id))
+    def rows(model: Any, *columns: Any, whose: Any = None) -> list[dict[str, Any]]:
+        mine = (_whose(model) if whose is None else whose) == user.id
+        found = session().execute(select(*columns).where(mine).order_by(model.id))
         return [dict(row) for row in found.mappings()]
 
     attended = set(session().execute(select(Signup.id).where(_whose(Signup) == user.id)).scalars())
@@ -168,6 +181,9 @@ def export(actor: Actor) -> dict[str, Any]:
         "consents": rows(Consent, Consent.kind, Consent.version, Consent.given_at, Consent.withdrawn_at),
         "sign_ins": rows(SignIn, SignIn.created_at, SignIn.ended_at, SignIn.end_reason),
         "grants": rows(RoleGrant, RoleGrant.role, RoleGrant.scope_type, RoleGrant.scope_id),
+        "experts": rows(
+            Expert, Expert.agency_id, Expert.name, Expert.title, Expert.fields, whose=Expert.user_id
+        ),
         "signups": rows(
             Signup,
             Signup.training_id,
@@ -175,6 +191,27 @@ def export(actor: Actor) -> dict[str, Any]:
             Signup.attendee_phone,
             Signup.state,
             Signup.created_at,
+        ),
+        "bookings": rows(
+            Booking,
+            Booking.starts_at,
+            Booking.state,
+            Booking.need,
+            Booking.contact_name,
+            Booking.contact_phone,
+            Booking.created_at,
+            whose=Booking.created_by,
+        ),
+        "cases": rows(
+            Case,
+            Case.number,
+            Case.state,
+            Case.need,
+            Case.contact_name,
+            Case.contact_phone,
+            Case.rating_comment,
+            Case.created_at,
+            whose=Case.created_by,
         ),
         "certificates": [
             {**row, "facts": json.loads(row["facts"])}

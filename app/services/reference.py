@@ -17,6 +17,7 @@ from app.transactions import session, transaction
 from config.settings import ROOT
 from models.agencies import Agency
 from models.base import now
+from models.cases import StepDeadline
 from models.financing import Bank
 from models.reference import Cluster, Division, Document, Industry, Scheme, SizeRuleRow
 
@@ -32,13 +33,18 @@ def load(_actor: Actor) -> dict[str, int]:
         for vocabulary in _read("clusters.json")["vocabularies"]
         for cluster in vocabulary["clusters"]
     ]
-    documents = [("privacy", _read("privacy-notice.json")), ("needs_survey", _read("needs-survey.json"))]
+    documents = [
+        ("privacy", _read("privacy-notice.json")),
+        ("needs_survey", _read("needs-survey.json")),
+        ("diagnosis", _read("diagnosis-form.json")),
+    ]
     sources: list[tuple[Any, Iterable[dict[str, Any]]]] = [
         (Division, _read("divisions.json")["divisions"]),
         (Industry, _read("industries.json")["industries"]),
         (Cluster, _numbered(clusters)),
         (Scheme, _numbered(_read("schemes.json")["schemes"])),
         (SizeRuleRow, [{**rules, **rule, "size_class": rule["class"]} for rule in rules["rules"]]),
+        (StepDeadline, _read("step-deadlines.json")["deadlines"]),
         (Document, [{**document, "kind": kind, "content": document} for kind, document in documents]),
     ]
     return {model.__tablename__: _replace(model, list(rows)) for model, rows in sources}
@@ -145,3 +151,10 @@ def schemes(_actor: Actor) -> list[Scheme]:
 def scheme_names(_actor: Actor) -> dict[str, str]:
     """Returns the names of all schemes by their codes, the usual ones first."""
     return {one.code: one.name for one in schemes(_actor)}
+
+
+@transaction(None)
+def check_schemes(_actor: Actor, field: str, codes: Collection[str]) -> None:
+    """Raises DomainError `validation_failed` at the field unless there are all of these schemes."""
+    if codes and not set(codes) <= scheme_names(_actor).keys():
+        raise DomainError("validation_failed", fields={field: ["没有这个认证类别"]})

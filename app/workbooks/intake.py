@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from io import BytesIO
 from typing import BinaryIO
 from xml.parsers import expat
 
+from app import packages
+from app.packages import PackageError
 from app.workbooks.columns import WorkbookError
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
-MAX_UNPACKED_BYTES = 128 * 1024 * 1024
-# Everything but sheets (shared strings, styles) is held in memory by openpyxl.
-MAX_PART_BYTES = 32 * 1024 * 1024
-# Sheets of repeated rows compress about 60:1; only a bomb comes near deflate's limit of 1032:1.
-MAX_RATIO = 200
-RATIO_FREE_BYTES = 1024 * 1024
-MAX_PARTS = 2000
 MAX_SHEET_ROW = 1_048_576
 
-OLE_MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
-ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 MERGE_RANGE = re.compile(r"[A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7}")
 
 
@@ -35,39 +27,11 @@ def load_bytes(stream: BinaryIO) -> BytesIO:
 
 def check_package(content: BytesIO) -> None:
     """Refuse what is not a plain .xlsx package: encrypted, with macros, or unpacking to too much."""
-    head = content.getvalue()
-    if head.startswith(OLE_MAGIC):
-        encrypted = ENCRYPTED_PACKAGE in head
-        raise WorkbookError("workbook_encrypted" if encrypted else "workbook_unreadable")
     try:
-        with zipfile.ZipFile(content) as package:
-            parts = package.infolist()
-            _check_sizes(parts, len(head))
-            if any(part.flag_bits & 1 for part in parts):
-                raise WorkbookError("workbook_encrypted")
-            names = {part.filename.lower() for part in parts}
-            if any(name.endswith("vbaproject.bin") or name.startswith("xl/macrosheets/") for name in names):
-                raise WorkbookError("workbook_macro")
-            if b"macroEnabled" in package.read("[Content_Types].xml"):
-                raise WorkbookError("workbook_macro")
-    except WorkbookError:
-        raise
-    except Exception as error:
-        raise WorkbookError("workbook_unreadable") from error
-    content.seek(0)
-
-
-def _check_sizes(parts: list[zipfile.ZipInfo], packed: int) -> None:
-    # Sizes come from the directory; zipfile never unpacks more of a part than its directory entry states.
-    unpacked = sum(part.file_size for part in parts)
-    bombed = unpacked > RATIO_FREE_BYTES and unpacked > MAX_RATIO * packed
-    swollen = any(
-        part.file_size > MAX_PART_BYTES
-        for part in parts
-        if not part.filename.lower().startswith("xl/worksheets/")
-    )
-    if len(parts) > MAX_PARTS or unpacked > MAX_UNPACKED_BYTES or bombed or swollen:
-        raise WorkbookError("workbook_too_large")
+        # Sheets are read as a stream; openpyxl holds everything else (shared strings, styles) in memory.
+        packages.check(content, may_be_large=lambda name: name.startswith("xl/worksheets/"))
+    except PackageError as error:
+        raise WorkbookError(f"workbook_{error.fault}") from error
 
 
 class SheetSurvey:

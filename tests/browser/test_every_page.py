@@ -13,8 +13,14 @@ from tests.builders import World
 from tests.console_client import Desk, desk
 from tests.places import place
 
-NO_PAGES = re.compile(r"\.(png|pdf|xlsx)$|/files/|/hall-code$|/history$|/next$|/static/")
-ROLES = {"people.manage": "system_administrator", "audit.read": "auditor"}
+NO_PAGES = re.compile(
+    r"/evidence/<uuid:evidence_id>$|\.(png|pdf|xlsx|ics|docx|zip)$|/files/|/hall-code$|/history$|/next$|/static/"
+)
+ROLES = {
+    "people.manage": "system_administrator",
+    "audit.read": "auditor",
+    **dict.fromkeys(("agencies.own", "bookings.manage", "cases.work"), "agency_staff"),
+}
 
 
 def pages(app: Flask) -> list[tuple[str, str | None]]:
@@ -28,10 +34,10 @@ def pages(app: Flask) -> list[tuple[str, str | None]]:
     )
 
 
-@pytest.mark.parametrize("role", ["city_staff", "system_administrator", "auditor"])
+@pytest.mark.parametrize("role", ["city_staff", "agency_staff", "system_administrator", "auditor"])
 def test_no_page_is_inaccessible_or_cut_off(app: Flask, open_page: OpenPage, world: World, role: str) -> None:
     there = place(world, "js.xz.fengxian", TrainingState.published)
-    staff: Desk = desk(world, role, "js.xz")
+    staff: Desk = desk(world, role, str(there.ids["agency_id"]) if role == "agency_staff" else "js.xz")
     window = open_page("/console/", staff)
     fonts = window.context.new_cdp_session(window)
     seen = 0
@@ -56,4 +62,4 @@ def test_no_page_is_inaccessible_or_cut_off(app: Flask, open_page: OpenPage, wor
             )
             assert wider <= 0, f"{path}: {wider} px are cut off with a font of {size}"
         seen += 1
-    assert seen >= {"city_staff": 25, "system_administrator": 6, "auditor": 1}[role]
+    assert seen >= {"city_staff": 25, "agency_staff": 5, "system_administrator": 6, "auditor": 1}[role]

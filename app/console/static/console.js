@@ -19,8 +19,9 @@ document.addEventListener("change", (event) => {
     for (const box of document.getElementsByName(target.dataset.tickAll)) box.checked = target.checked;
   }
   if (target.dataset.maxBytes && target.files[0]) {
-    const large = target.files[0].size > Number(target.dataset.maxBytes);
-    target.setCustomValidity(large ? "文件过大：上限 10 MB，请拆分后分次上传" : "");
+    const most = Number(target.dataset.maxBytes);
+    const large = [...target.files].some((file) => file.size > most);
+    target.setCustomValidity(large ? `文件过大：每份上限 ${most / 1048576} MB，请拆分后分次上传` : "");
     target.reportValidity();
   }
 });
