@@ -38,6 +38,14 @@ class TookPart(Labelled):
     absent = "absent", "报名已通过但有人没有到场"
 
 
+class Assisted(Labelled):
+    """How far an enterprise has come with an assistance case that an agency accepted."""
+
+    under_way = "under_way", "正在接受帮扶"
+    finished = "finished", "帮扶已办结"
+    never = "never", "没有接受过帮扶"
+
+
 class CampaignState(State):
     draft = "draft", "草稿"
     approving = "approving", "待复核"

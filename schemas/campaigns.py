@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import fields
 
-from models.campaigns import By, TookPart, Who
+from models.campaigns import Assisted, By, TookPart, Who
 from models.enterprises import MAX_CLUSTERS, EnterpriseState
 from models.held_certificates import FARTHEST_EXPIRY
 from models.message_templates import Channel
@@ -28,6 +28,7 @@ class AudienceBody(NameBody):
     clusters = fields.List(Text(16), load_default=list, validate=Length(max=MAX_CLUSTERS))
     expires_within = Integer(1, FARTHEST_EXPIRY, load_default=None, allow_none=True)
     states = fields.List(Choice(EnterpriseState), load_default=list)
+    assisted = Choice(Assisted, load_default=None, allow_none=True)
     took_part = Choice(TookPart, load_default=None, allow_none=True)
     training = fields.UUID(load_default=None, allow_none=True)
     since = fields.Date(load_default=None, allow_none=True)

@@ -22,7 +22,8 @@ from app.services import campaign_audiences, campaigns
 from app.services.campaign_audiences import Audience
 from app.transactions import begin
 from models.base import BEIJING, new_id, now
-from models.campaigns import By, TookPart, Who
+from models.campaigns import Assisted, By, TookPart, Who
+from models.cases import CaseState
 from models.checkins import Method, Outcome, Scan
 from models.enterprises import Enterprise, EnterpriseState
 from models.held_certificates import HeldCertificateState
@@ -32,6 +33,7 @@ from models.signups import Signup, SignupState
 from models.size_class import SizeClass
 from models.trainings import Training, TrainingState
 from tests import campaign_builders as build
+from tests import case_builders as cases
 from tests.builders import World, fresh_phone
 
 TOP = "js.xz.fengxian"
@@ -40,6 +42,7 @@ STATES = [EnterpriseState.registered, EnterpriseState.reviewed, EnterpriseState.
 HELD = [HeldCertificateState.valid, HeldCertificateState.valid, HeldCertificateState.revoked]
 ENDS = [-1, 0, 1, 30, 31, 90, 400]
 CLUSTERS = ["343-01", "343-03", "343-09"]
+CASES = [None, CaseState.requested, CaseState.improvement, CaseState.closed, CaseState.withdrawn]
 SIZES = [None, SizeClass.micro, SizeClass.small]
 
 
@@ -60,6 +63,7 @@ class Fact:
     members: tuple[UUID, ...]
     clusters: frozenset[str]
     held: tuple[tuple[HeldCertificateState, int], ...]
+    assisted: CaseState | None
     took_part: tuple[tuple[UUID, datetime, bool, SignupState, bool], ...]
 
 
@@ -82,7 +86,16 @@ def wanted(fact: Fact, audience: Audience, codes: list[str]) -> bool:
         return False
     if audience.states and fact.state not in audience.states:
         return False
+    if audience.assisted and not _assisted(fact.assisted, audience.assisted):
+        return False
     return audience.took_part is None or _took_part(fact, audience)
+
+
+def _assisted(state: CaseState | None, what: Assisted) -> bool:
+    if what is Assisted.finished:
+        return state is CaseState.closed
+    accepted = state is CaseState.improvement
+    return accepted if what is Assisted.under_way else not accepted and state is not CaseState.closed
 
 
 def _below(division: str, top: str) -> bool:
@@ -132,6 +145,9 @@ def town(app: Flask) -> Town:
         if number == 1:  # what the shortest spans find, however the town was drawn
             changes["division_id"], held = TOP, ((HeldCertificateState.valid, 1),)
         enterprise = world.enterprise(owner=owner, **changes)
+        assisted = CASES[number % len(CASES)]
+        if assisted:
+            cases.case(world, assisted, enterprise=enterprise)
         members = tuple(world.member(enterprise).id for _ in range(number % 3))
         closed = world.member(enterprise)
         took_part = []
@@ -164,6 +180,7 @@ def town(app: Flask) -> Town:
                 members,
                 frozenset(changes["clusters"]),
                 held,
+                assisted,
                 tuple(took_part),
             )
         )
@@ -188,7 +205,13 @@ def _merged(world: World, fact: Fact) -> Fact:
         kept = session.execute(select(Enterprise.id).where(Enterprise.credit_code == fact.code)).scalar_one()
     gone = world.enterprise(owner=owner, state=EnterpriseState.merged, merged_into=kept)
     return replace(
-        fact, code=gone.credit_code, state=EnterpriseState.merged, owner=owner.id, held=(), took_part=()
+        fact,
+        code=gone.credit_code,
+        state=EnterpriseState.merged,
+        owner=owner.id,
+        held=(),
+        assisted=None,
+        took_part=(),
     )
 
 
@@ -235,6 +258,7 @@ def audiences(draw: Callable[..., Any]) -> tuple[dict[str, Any], int | None, int
         "clusters": tuple(draw(st.sets(st.sampled_from(CLUSTERS), max_size=2))),
         "expires_within": draw(st.sampled_from([None, None, None, 1, 30, 90])),
         "states": tuple(draw(st.sets(st.sampled_from(STATES), max_size=2))),
+        "assisted": draw(st.sampled_from([None, None, *Assisted])),
         "took_part": draw(st.sampled_from([None, *TookPart])),
     }
     return several, draw(st.none() | st.integers(0, 3)), draw(days), draw(days)
@@ -263,6 +287,7 @@ def test_an_audience_picks_whom_the_plain_filter_picks(
         {"clusters": ("343-03", "343-09")},
         *({"expires_within": within} for within in (1, 29, 30, 31, 90, 399, 400)),
         {"clusters": ("343-01", "343-03"), "expires_within": 90},
+        *({"assisted": one} for one in Assisted),
     ],
 )
 def test_so_does_one_condition_alone(app: Flask, town: Town, alone: dict[str, Any]) -> None:

@@ -18,12 +18,14 @@ from app.services import campaign_lists, campaign_progress
 from config.settings import settings, use
 from models.base import now
 from models.campaigns import Campaign, CampaignState
+from models.cases import CaseState
 from models.deliveries import Delivery, DeliveryState
 from models.message_templates import Channel, MessageTemplate
 from models.messages import Notice
 from models.people import StaffAccount, User
 from models.transfers import Transfer, TransferState
 from tests import campaign_builders as build
+from tests import case_builders as cases
 from tests.builders import World
 from tests.conftest import test_settings
 from tests.console_client import Desk, desk, text_of
@@ -165,6 +167,21 @@ def test_the_count_follows_the_conditions_and_saves_nothing(clerk: Desk, world: 
     part = clerk.post(f"{path}/audience/count", **{**fields, "industries": "没有的行业"})
     assert "没有这个行业" in text_of(part)
     assert latest(world, path).audience.get("industries") == []
+
+
+def test_who_was_assisted_is_picked_and_told(clerk: Desk, world: World) -> None:
+    path = begun(clerk)
+    _, [helped, done, _] = build.owners(world, 3, industry_code="F5284")
+    cases.case(world, CaseState.improvement, enterprise=helped)
+    cases.case(world, CaseState.closed, enterprise=done)
+    fields = {"name": "x", "by": "conditions", "who": "owners", "industries": "F5284"}
+    for assisted, name in (("under_way", helped.name), ("finished", done.name)):
+        part = text_of(clerk.post(f"{path}/audience/count", **fields, assisted=assisted))
+        assert "1 家企业" in part and name in part
+    assert "1 家企业" in text_of(clerk.post(f"{path}/audience/count", **fields, assisted="never"))
+    assert clerk.post(f"{path}/audience", **fields, assisted="finished").status_code == 303
+    assert '<option value="finished" selected>' in clerk.get(f"{path}/audience").get_data(as_text=True)
+    assert "帮扶 帮扶已办结" in text_of(clerk.get(f"{path}/check"))
 
 
 def test_clusters_and_expiring_certificates_narrow_it_and_are_told(

@@ -25,7 +25,7 @@ from app.services import (
     transfers,
 )
 from app.services.campaign_audiences import Audience
-from models.campaigns import By, Campaign, CampaignState, TookPart, Who
+from models.campaigns import Assisted, By, Campaign, CampaignState, TookPart, Who
 from models.enterprises import EnterpriseState
 from models.message_templates import Channel, MessageTemplate
 from models.size_class import SizeClass
@@ -76,6 +76,7 @@ def audience(actor: Actor, campaign_id: UUID) -> Any:
         choices={
             "by": _choices(By),
             "who": _choices(Who),
+            "assisted": _choices(Assisted),
             "took_part": _choices(TookPart),
             "size_classes": _choices(SizeClass),
             "clusters": clusters.choices(),

@@ -34,7 +34,8 @@ from app.errors import DomainError
 from app.services import clusters, enterprise_register, held_certificates, reference
 from app.transactions import session, transaction
 from models.base import BEIJING, division_patterns, now
-from models.campaigns import By, Campaign, TookPart, Who
+from models.campaigns import Assisted, By, Campaign, TookPart, Who
+from models.cases import WORKED, Case, CaseState
 from models.checkins import Outcome, Scan
 from models.enterprises import Enterprise, EnterpriseState
 from models.message_templates import Channel
@@ -70,6 +71,7 @@ class Audience:
     clusters: tuple[str, ...] = ()
     expires_within: int | None = None
     states: tuple[EnterpriseState, ...] = (EnterpriseState.reviewed,)
+    assisted: Assisted | None = None
     took_part: TookPart | None = None
     training: UUID | None = None
     since: date | None = None
@@ -87,6 +89,7 @@ class Audience:
             "clusters": tuple,
             "expires_within": int,
             "states": lambda values: tuple(EnterpriseState[one] for one in values),
+            "assisted": lambda value: Assisted[value],
             "took_part": lambda value: TookPart[value],
             "training": UUID,
             "since": date.fromisoformat,
@@ -191,9 +194,21 @@ def _conditions(audience: Audience) -> list[ColumnElement[bool]]:
         conditions.append(held_certificates.expiring(Enterprise.id, audience.expires_within))
     if audience.states:
         conditions.append(Enterprise.state.in_(audience.states))
+    if audience.assisted:
+        conditions.append(_assisted(audience.assisted))
     if audience.took_part:
         conditions.append(_took_part(audience, audience.took_part))
     return conditions
+
+
+def _assisted(what: Assisted) -> ColumnElement[bool]:
+    states = {
+        Assisted.under_way: WORKED,
+        Assisted.finished: (CaseState.closed,),
+        Assisted.never: (*WORKED, CaseState.closed),
+    }
+    case_ = exists().where(Case.enterprise_id == Enterprise.id, Case.state.in_(states[what]))
+    return not_(case_) if what is Assisted.never else case_
 
 
 def _took_part(audience: Audience, what: TookPart) -> ColumnElement[bool]:
@@ -326,6 +341,7 @@ def said(audience: Audience, listed: int) -> list[tuple[str, str]]:
         ("产业集群（链）", [called.get(one, one) for one in audience.clusters]),
         ("认证证书", _expiry_said(audience)),
         ("企业状态", [one.label for one in audience.states]),
+        ("帮扶", [audience.assisted.label] if audience.assisted else []),
         ("参训", _took_part_said(audience)),
     ]
     return whom + [(label, "、".join(values)) for label, values in pairs if values]
