@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from io import BytesIO, RawIOBase
 from typing import Any
 
@@ -25,7 +27,7 @@ from config.settings import settings, use
 from models.agencies import Agency
 from models.audit import AuditEvent
 from models.base import now, set_clock
-from models.cases import Case, CaseState
+from models.cases import Aspect, Case, CaseState, Finding
 from models.enterprises import Enterprise
 from models.evidence import Evidence, StoredFile
 from tests import agency_builders as agencies
@@ -386,6 +388,27 @@ def test_nothing_comes_in_unscanned_when_the_scanner_fails(
 
 
 # --- at a desk
+
+
+def test_a_file_of_a_problem_stands_beside_it(world: World, case: Case, agency: Agency) -> None:
+    at = agencies.agency_desk(world, agency)
+    with world.session() as session:
+        finding = Finding(
+            case_id=case.id,
+            aspect=Aspect.energy,
+            problem="能耗没有计量",
+            measure="加装分表",
+            owner="王设备",
+            due_on=now().date(),
+        )
+        session.add(finding)
+    page = at.get(f"/console/cases/{case.id}").get_data(as_text=True)
+    [way] = re.findall(rf'href="([^"]*finding_id={finding.id}[^"]*)"', page)
+    form = at.client.get(unescape(way)).get_data(as_text=True)
+    assert f'name="finding_id" value="{finding.id}"' in form and 'value="improvement" selected' in form
+    file = ("分表照片.pdf", build.PDF + b"% meter")
+    build.upload_at(at, case.id, file, finding_id=str(finding.id), kind="improvement")
+    assert "佐证： 分表照片.pdf" in text_of(at.get(f"/console/cases/{case.id}"))
 
 
 def test_a_desk_uploads_several_and_hears_of_each_that_was_refused(
