@@ -88,6 +88,11 @@ class Keyring:
         return content
 
     @property
+    def key_id(self) -> str:
+        """The id of the key that encrypts now."""
+        return self._active.decode()
+
+    @property
     def prefix(self) -> bytes:
         """What a value begins with that was encrypted with the key that encrypts now."""
         return self._active + b":"

@@ -40,6 +40,7 @@ class StoredFile(Base, kw_only=True):
     object_name: Mapped[str] = text(100, "在文件库中的名称", unique=True)
     size: Mapped[int] = mapped_column(BigInteger, comment="字节")
     media_type: Mapped[str] = text(100, "按内容判定的类型")
+    key_id: Mapped[str] = text(8, "封存所用数据密钥的编号")
     has_thumbnail: Mapped[bool] = mapped_column(comment="是否有缩略图", default=False)
     created_at: Mapped[datetime] = made_at()
 

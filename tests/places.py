@@ -252,7 +252,9 @@ def place(world: World, division: str, state: TrainingState) -> Place:
         s.add(offer)
         s.add_all([finding, case_training, visit])
         digest = new_id().hex * 2
-        stored = StoredFile(digest=digest, object_name=digest, size=1, media_type="application/pdf")
+        stored = StoredFile(
+            digest=digest, object_name=digest, size=1, media_type="application/pdf", key_id="k1"
+        )
         s.add(stored)
         s.flush()
         evidence = Evidence(

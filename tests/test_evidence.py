@@ -13,6 +13,7 @@ from datetime import timedelta
 from html import unescape
 from io import BytesIO, RawIOBase
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -24,10 +25,12 @@ from app import files
 from app.files import FileMissing, StoreUnavailable
 from app.services import evidence
 from config.settings import settings, use
+from models import crypto
 from models.agencies import Agency
 from models.audit import AuditEvent
 from models.base import now, set_clock
 from models.cases import Aspect, Case, CaseState, Finding
+from models.crypto import Keyring
 from models.enterprises import Enterprise
 from models.evidence import Evidence, StoredFile
 from tests import agency_builders as agencies
@@ -246,6 +249,34 @@ def test_what_lies_in_the_store_is_sealed(app: Flask, client: FlaskClient, case:
     assert (settings().files_dir / name[:2] / name).stat().st_mode & 0o077 == 0
     with app.app_context(), pytest.raises(FileMissing):
         files.store().read("nothing")
+
+
+def test_another_data_key_seals_files_anew(
+    app: Flask, client: FlaskClient, world: World, case: Case, owner: Person
+) -> None:
+    made = build.upload(client, owner, case.id, "a.jpg", build.photo("purple")).json
+    small = fetched(client, owner, made["id"], thumbnail="true").data
+    s, new = settings(), b"0123456789abcdef0123456789abcdef"
+
+    def own() -> str:
+        of = select(StoredFile.object_name).join(Evidence, Evidence.digest == StoredFile.digest)
+        with world.session() as session:
+            return str(session.scalars(of.where(Evidence.id == UUID(made["id"]))).one())
+
+    before = own()
+    try:
+        crypto.configure(Keyring({**s.keyring(), "k2": new}, s.secret_key, s.data_cipher))
+        assert "stored_files：" in app.test_cli_runner().invoke(args=["keys", "rotate"]).output
+        assert "stored_files：" not in app.test_cli_runner().invoke(args=["keys", "rotate"]).output
+        crypto.configure(Keyring({"k2": new}, s.secret_key, s.data_cipher))
+        with app.app_context():
+            assert files.store().read(own())[:2] == b"\xff\xd8"
+        assert own() in objects(app) and not {before, before + evidence.THUMBNAIL} & objects(app)
+    finally:
+        crypto.configure(Keyring({"k2": new, **s.keyring()}, s.secret_key, s.data_cipher))
+        assert app.test_cli_runner().invoke(args=["keys", "rotate"]).exit_code == 0
+        crypto.configure(Keyring(s.keyring(), s.secret_key, s.data_cipher))
+    assert fetched(client, owner, made["id"], thumbnail="true").data == small
 
 
 def test_nothing_is_lost_when_the_act_fails_and_what_it_left_is_swept(

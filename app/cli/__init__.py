@@ -68,7 +68,7 @@ def recover(login_name: str) -> None:
 
 @keys_cli.command("rotate")
 def rotate() -> None:
-    """用 DATA_KEYS 中最后一个密钥重新加密全部个人信息（可中断、可重复执行）。"""
+    """用 DATA_KEYS 中最后一个密钥重新加密全部个人信息和上传的文件（可中断、可重复执行）。"""
     for table, rows in keys.rotate(SYSTEM).items():
         click.echo(f"{table}：{rows} 行")
 

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, files, uploads, virus_scan
@@ -111,7 +111,7 @@ def _known(_system: Actor, digest: str) -> bool:
 
 
 def _store(digest: str, upload: Upload) -> StoredFile:
-    name = f"{digest}.{secrets.token_hex(8)}"
+    name = _new_name(digest)
     files.store().write(name, upload.content)
     if upload.thumbnail:
         files.store().write(name + THUMBNAIL, upload.thumbnail)
@@ -120,8 +120,13 @@ def _store(digest: str, upload: Upload) -> StoredFile:
         object_name=name,
         size=len(upload.content),
         media_type=upload.media_type,
+        key_id=keyring().key_id,
         has_thumbnail=upload.thumbnail is not None,
     )
+
+
+def _new_name(digest: str) -> str:
+    return f"{digest}.{secrets.token_hex(8)}"
 
 
 @transaction("evidence.write")
@@ -309,6 +314,51 @@ def remove(actor: Actor, evidence_id: UUID) -> Case:
     audit.record(actor, "evidence.removed", case, evidence=str(evidence_id), kind=found.kind.label)
     session().delete(found)
     return case
+
+
+# --- another data key
+
+
+def reseal() -> int:
+    """Stores anew, under a new name, what is not sealed with the current data key; returns how many.
+
+    It may be interrupted and run again: an object that no content names is swept. A file that the store has
+    lost is told in the log and left as it is. Raises KeyError for a file whose key is no longer configured,
+    StoreUnavailable.
+    """
+    done = 0
+    for old in _sealed_before(SYSTEM):
+        try:
+            _reseal(old)
+        except FileMissing:
+            log.error("file not read", object=old.object_name, reason="missing")
+            continue
+        done += 1
+    return done
+
+
+def _reseal(old: StoredFile) -> None:
+    store, name = files.store(), _new_name(old.digest)
+    parts = ("", THUMBNAIL) if old.has_thumbnail else ("",)
+    for part in parts:
+        store.write(name + part, store.read(old.object_name + part))
+    _rename(SYSTEM, old, name)
+    for part in parts:
+        store.remove(old.object_name + part)
+
+
+@transaction(None)
+def _sealed_before(_system: Actor) -> Sequence[StoredFile]:
+    stale = select(StoredFile).where(StoredFile.key_id != keyring().key_id).order_by(StoredFile.digest)
+    return session().execute(stale).scalars().all()
+
+
+@transaction(None)
+def _rename(_system: Actor, old: StoredFile, name: str) -> None:
+    # Whoever reads the old name at this moment has found the content before; the next one finds the new.
+    same = (StoredFile.digest == old.digest, StoredFile.object_name == old.object_name)
+    renamed = update(StoredFile).where(*same).values(object_name=name, key_id=keyring().key_id)
+    session().execute(renamed, execution_options={"synchronize_session": False})
 
 
 # --- sweeping

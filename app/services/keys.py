@@ -9,9 +9,11 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from app import audit
 from app.access import SYSTEM, Actor
+from app.services import evidence
 from app.transactions import session, transaction
 from models.base import Base
 from models.crypto import EncryptedBytes, keyring
+from models.evidence import StoredFile
 
 BATCH = 50  # workbooks are among what is encrypted
 
@@ -19,7 +21,8 @@ BATCH = 50  # workbooks are among what is encrypted
 def rotate(actor: Actor = SYSTEM) -> dict[str, int]:
     """Encrypts anew, batch by batch, what is not under the current key; returns rows by table.
 
-    It may be interrupted and run again. Raises KeyError for a value whose key is no longer configured.
+    It may be interrupted and run again. Raises KeyError for a value whose key is no longer configured,
+    StoreUnavailable when the store of files does not answer.
     """
     done: dict[str, int] = {}
     for mapper in Base.registry.mappers:
@@ -27,6 +30,8 @@ def rotate(actor: Actor = SYSTEM) -> dict[str, int]:
         while names and (rows := _rotate_batch(actor, mapper.class_, names)):
             table = mapper.class_.__tablename__
             done[table] = done.get(table, 0) + rows
+    if files := evidence.reseal():
+        done[StoredFile.__tablename__] = files
     _record(actor, done)
     return done
 

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("object_name", sa.String(length=100), nullable=False, comment="在文件库中的名称"),
         sa.Column("size", sa.BigInteger(), nullable=False, comment="字节"),
         sa.Column("media_type", sa.String(length=100), nullable=False, comment="按内容判定的类型"),
+        sa.Column("key_id", sa.String(length=8), nullable=False, comment="封存所用数据密钥的编号"),
         sa.Column("has_thumbnail", sa.Boolean(), nullable=False, comment="是否有缩略图"),
         sa.Column(
             "created_at",
