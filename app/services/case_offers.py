@@ -101,11 +101,12 @@ def accept(actor: Actor, offer_id: UUID) -> Case:
 
 
 def _own_expert(actor: Actor, agency_id: UUID) -> UUID | None:
-    """Returns the expert that the actor is, if any: whoever accepts in the field leads the case."""
-    own = select(Expert.id).where(
-        Expert.agency_id == agency_id, Expert.active, Expert.user_id == actor.user_id
-    )
-    return session().execute(own).scalar()
+    """Returns the expert that the actor is, if any: whoever accepts in the field leads the case.
+
+    Held until the act is over: an expert who is being taken out of service now does not lead it.
+    """
+    own = (Expert.agency_id == agency_id, Expert.active, Expert.user_id == actor.user_id)
+    return session().execute(select(Expert.id).where(*own).with_for_update(read=True)).scalar()
 
 
 def _take_room(agency_id: UUID) -> None:
