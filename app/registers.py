@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Any
 
@@ -22,7 +22,7 @@ from app.prepared import Prepared
 from app.services import reference
 from app.transactions import begin
 from app.workbooks import Column
-from models.base import BEIJING, division_patterns, in_divisions
+from models.base import division_patterns, in_divisions, midnight
 from models.labels import Labelled
 
 PAGE_SIZES = (20, 50, 100, 200)
@@ -96,24 +96,43 @@ def division(name: str, label: str, column: Any) -> Filter:
 
 def since(name: str, label: str, column: Any) -> Filter:
     """Rows from a day on."""
-    return Filter(name, label, column >= bindparam(name), _midnight, "date")
+    return Filter(name, label, column >= bindparam(name), _day_of, "date")
 
 
 def until(name: str, label: str, column: Any) -> Filter:
     """Rows up to the end of a day."""
     return Filter(
-        name, label, column < bindparam(name), lambda text: _midnight(text) + timedelta(days=1), "date"
+        name, label, column < bindparam(name), lambda text: _day_of(text) + timedelta(days=1), "date"
     )
 
 
-def _midnight(text: str) -> datetime:
+def _day_of(text: str) -> datetime:
     try:
         day = date.fromisoformat(text)
     except ValueError:
         raise ValueError("日期不正确") from None
     if not 2000 <= day.year <= 2100:
         raise ValueError("年份应在 2000–2100 之间")
-    return datetime.combine(day, time(), BEIJING)
+    return midnight(day)
+
+
+def read(
+    filters: Sequence[Filter], asked: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """Returns what an address asks for: the bound values, what was typed, and what was not understood."""
+    values: dict[str, Any] = {}
+    typed: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for one in filters:
+        text = asked.get(one.name, "").strip()[:100].replace("\0", "")
+        if not text:
+            continue
+        typed[one.name] = text
+        try:
+            values[one.name] = one.read(text)
+        except ValueError as reason:
+            problems[one.name] = str(reason)
+    return values, typed, problems
 
 
 @dataclass(frozen=True)
@@ -203,7 +222,7 @@ class Register:
         size = _number(asked.get("size"), PAGE_SIZES[1])
         size = size if size in PAGE_SIZES else PAGE_SIZES[1]
         with begin(actor.acting(self.permission)), self._reached(**of):
-            values, typed, problems = self._read(asked)
+            values, typed, problems = read(self.filters, asked)
             count = self._counting(frozenset(values)).first(**values, **of, most=COUNTED + 1)[0]
             total = min(count, COUNTED)
             number = min(max(_number(asked.get("page"), 1), 1), max(1, -(-total // size)))
@@ -218,7 +237,7 @@ class Register:
         """Returns how many rows the address asks for and all of them, in the act that is under way."""
         sort = asked.get("sort", "")
         sort = sort if sort.removeprefix("-") in self.sorts else self.default
-        values, _, _ = self._read(asked)
+        values, _, _ = read(self.filters, asked)
         listing = self._listing(frozenset(values), sort)
         with self._reached(**of):
             total = self._counting(frozenset(values)).first(**values, **of, most=None)[0]
@@ -248,21 +267,6 @@ class Register:
             for row in dicts:
                 row["division"] = names.get(row["division_id"] or "", "")
         return self._show(dicts) if self._show else dicts
-
-    def _read(self, asked: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
-        values: dict[str, Any] = {}
-        typed: dict[str, str] = {}
-        problems: dict[str, str] = {}
-        for one in self.filters:
-            text = asked.get(one.name, "").strip()[:100].replace("\0", "")
-            if not text:
-                continue
-            typed[one.name] = text
-            try:
-                values[one.name] = one.read(text)
-            except ValueError as reason:
-                problems[one.name] = str(reason)
-        return values, typed, problems
 
     def _filtered(self, shape: frozenset[str]) -> Any:
         return self._statement.where(*(one.condition for one in self.filters if one.name in shape))

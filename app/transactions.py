@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import Session
@@ -44,6 +44,12 @@ def begin(actor: Actor, *, commit: bool = True) -> Iterator[Session]:
         raise
     finally:
         current.info["actor"] = outer
+
+
+def changed(statement: Any) -> int:
+    """Runs an UPDATE or DELETE in the act that is under way, and returns how many rows it found."""
+    done: Any = session().execute(statement, execution_options={"synchronize_session": False})
+    return int(done.rowcount)
 
 
 def outside_transaction() -> None:

@@ -6,7 +6,7 @@ import contextvars
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any, ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -51,6 +51,11 @@ def at(moment: datetime) -> Iterator[None]:
         yield
     finally:
         _clock.reset(token)
+
+
+def midnight(day: date) -> datetime:
+    """Returns when a day begins in Beijing."""
+    return datetime.combine(day, time(), BEIJING)
 
 
 def new_id() -> UUID:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from app.console.forms import Form
 from app.console.frame import done, page, render, require
 from app.services import absences, availability, booking_desk, slots, training_calendar
 from app.services.availability import WEEKDAYS, clock
-from models.base import BEIJING, now
+from models.base import midnight, now
 from models.bookings import Meeting, Touched
 from schemas import bookings as shapes
 
@@ -124,10 +124,9 @@ def _days(actor: Actor, expert: Any, first: date, last: date) -> list[Day]:
         for text in item["starts_at"]:
             times[text[:10]].append(text[11:16])
     for day in days.values():
-        midnight = datetime.combine(day.date, time(), BEIJING)
-        tomorrow = midnight + timedelta(days=1)
-        day.bookings = [one for one in bookings if midnight <= one["starts_at"] < tomorrow]
-        day.absences = [one for one in away if one.starts_at < tomorrow and one.ends_at > midnight]
+        today, tomorrow = midnight(day.date), midnight(day.date + timedelta(days=1))
+        day.bookings = [one for one in bookings if today <= one["starts_at"] < tomorrow]
+        day.absences = [one for one in away if one.starts_at < tomorrow and one.ends_at > today]
         day.free = sorted(times[day.date.isoformat()])
     return list(days.values())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,7 @@ from app.workbooks import Column
 from app.workbooks.columns import Kind
 from models.agencies import Agency, SelectionReason
 from models.audit import AuditEvent
+from models.base import Base
 from models.campaigns import Campaign
 from models.cases import Case
 from models.checkins import Outcome
@@ -135,6 +138,45 @@ NAMED: tuple[tuple[Any, Any], ...] = (
     (StaffAccount, StaffAccount.login_name),
     (Training, Training.title),
 )
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One line of the history of one thing."""
+
+    at: datetime
+    who: str
+    what: str
+    detail: str
+    url: str = ""
+
+
+@transaction(None)
+def history(
+    _actor: Actor,
+    model: type[Base],
+    subject_id: UUID,
+    told: Callable[[dict[str, Any]], str],
+    limit: int = 50,
+) -> list[Happened]:
+    """Returns what happened to a row that is in reach, newest first.
+
+    Args:
+        told: what a person reads of an event's facts.
+    """
+    of_it = (AuditEvent.subject_type == model.__tablename__, AuditEvent.subject_id == str(subject_id))
+    found = select(AuditEvent).where(*of_it).order_by(AuditEvent.id.desc()).limit(limit)
+    events = session().execute(found).scalars().all()
+    names = who(SYSTEM, {event.user_id for event in events if event.user_id})
+    return [
+        Happened(
+            event.at,
+            names.get(event.user_id, "用户") if event.user_id else "系统",
+            VERBS.get(event.verb, event.verb),
+            told(event.detail),
+        )
+        for event in events
+    ]
 
 
 @transaction(None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +16,11 @@ from app.errors import DomainError
 from app.registers import Register
 from app.services import audit_trail
 from app.services.bookings import LISTED
-from app.services.training_desk import Happened
 from app.transactions import session, transaction
-from app.verbs import VERBS
 from app.workbooks import Column
 from app.workbooks.columns import Kind
 from models.agencies import Agency, Expert
-from models.audit import AuditEvent
-from models.base import BEIJING
+from models.base import midnight
 from models.bookings import OCCUPYING, PASSING, Absence, Booking, BookingState, Meeting
 
 AT_MOST = 2000
@@ -90,27 +87,14 @@ def details(_actor: Actor, booking_id: UUID) -> dict[str, Any]:
 
 
 @transaction("bookings.desk")
-def history(actor: Actor, booking_id: UUID) -> list[Happened]:
+def history(actor: Actor, booking_id: UUID) -> list[audit_trail.Happened]:
     """Returns what happened to a booking, newest first; raises DomainError `not_found`."""
     details(actor, booking_id)
-    return _history(SYSTEM, booking_id)
+    return audit_trail.history(SYSTEM, Booking, booking_id, _detail)
 
 
-@transaction(None)
-def _history(_system: Actor, booking_id: UUID) -> list[Happened]:
-    of_it = (AuditEvent.subject_type == Booking.__tablename__, AuditEvent.subject_id == str(booking_id))
-    found = select(AuditEvent).where(*of_it).order_by(AuditEvent.id.desc()).limit(50)
-    events = session().execute(found).scalars().all()
-    names = audit_trail.who(SYSTEM, {event.user_id for event in events if event.user_id})
-    return [
-        Happened(
-            event.at,
-            names.get(event.user_id, "用户") if event.user_id else "系统",
-            VERBS.get(event.verb, event.verb),
-            "；".join(str(event.detail[name]) for name in ("time", "reason") if event.detail.get(name)),
-        )
-        for event in events
-    ]
+def _detail(detail: dict[str, Any]) -> str:
+    return "；".join(str(detail[name]) for name in ("time", "reason") if detail.get(name))
 
 
 @transaction("bookings.manage")
@@ -122,7 +106,7 @@ def agenda(
     Of the expert named; else of the actor, who is an expert in the field; else of the whole agency.
     """
     of = expert_id or _own_expert(actor)
-    since, until = _midnight(first), _midnight(last + timedelta(days=1))
+    since, until = midnight(first), midnight(last + timedelta(days=1))
     bookings = LISTED.where(
         Booking.starts_at < until, Booking.ends_at > since, Booking.state.in_(OCCUPYING)
     ).order_by(Booking.starts_at)
@@ -144,7 +128,3 @@ def _own_expert(actor: Actor) -> UUID | None:
         Expert.agency_id.in_(actor.reach["reach_agencies"]),
     )
     return session().execute(own).scalar()
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), BEIJING)

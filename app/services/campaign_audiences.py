@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +33,7 @@ from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.services import clusters, enterprise_register, held_certificates, reference
 from app.transactions import session, transaction
-from models.base import BEIJING, division_patterns, now
+from models.base import division_patterns, midnight, now
 from models.campaigns import Assisted, By, Campaign, TookPart, Who
 from models.cases import WORKED, Case, CaseState
 from models.checkins import Outcome, Scan
@@ -235,14 +235,10 @@ def _trainings(audience: Audience) -> list[ColumnElement[bool]]:
     if audience.training:
         conditions.append(Training.id == audience.training)
     if audience.since:
-        conditions.append(Training.starts_at >= _midnight(audience.since))
+        conditions.append(Training.starts_at >= midnight(audience.since))
     if audience.until:
-        conditions.append(Training.starts_at < _midnight(audience.until + timedelta(days=1)))
+        conditions.append(Training.starts_at < midnight(audience.until + timedelta(days=1)))
     return conditions
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), BEIJING)
 
 
 # --- how many they are

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select
 
+from app import registers
 from app.access import SYSTEM, Actor
 from app.prepared import Prepared
 from app.registers import Filter
@@ -82,18 +83,7 @@ def _statement(shape: frozenset[str]) -> Prepared:
 @transaction("cases.desk")
 def board(_actor: Actor, asked: Mapping[str, str]) -> Board:
     """Returns the cases in reach by state, narrowed by FILTERS as the address gives them."""
-    values: dict[str, Any] = {}
-    typed: dict[str, str] = {}
-    problems: dict[str, str] = {}
-    for one in FILTERS:
-        text = asked.get(one.name, "").strip()[:100].replace("\0", "")
-        if not text:
-            continue
-        typed[one.name] = text
-        try:
-            values[one.name] = one.read(text)
-        except ValueError as reason:
-            problems[one.name] = str(reason)
+    values, typed, problems = registers.read(FILTERS, asked)
     columns = {state: Column(state) for state in OPEN}
     names = reference.division_names(SYSTEM)
     for row in _statement(frozenset(values))(**values, cards=CARDS):

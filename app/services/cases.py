@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, select, update
@@ -14,7 +13,7 @@ from app.errors import DomainError
 from app.pagination import Listing, Page
 from app.services import case_moves, case_offers, enterprises, reference
 from app.services.case_routing import chosen_by_county
-from app.transactions import session, transaction
+from app.transactions import changed, session, transaction
 from models.agencies import Agency
 from models.base import now
 from models.bookings import Booking
@@ -155,8 +154,8 @@ def move_to(system: Actor, keep_id: UUID, drop_id: UUID, *, late: bool) -> int:
     theirs = update(Case).where(Case.enterprise_id == drop_id)
     try:
         with session().begin_nested():
-            _changed(theirs.where(Case.state.in_(OPEN)).values(division_id=division))
-            return _changed(theirs.values(enterprise_id=keep_id))
+            changed(theirs.where(Case.state.in_(OPEN)).values(division_id=division))
+            return changed(theirs.values(enterprise_id=keep_id))
     except IntegrityError:  # one was opened at this very moment
         now_open = session().execute(select(Case).where(*both)).scalars().all()
         raise _both_open(now_open[0], now_open[-1]) from None
@@ -164,11 +163,6 @@ def move_to(system: Actor, keep_id: UUID, drop_id: UUID, *, late: bool) -> int:
 
 def _both_open(one: Case, other: Case) -> DomainError:
     return DomainError("merge_open_cases", keep=one.number, drop=other.number)
-
-
-def _changed(statement: Any) -> int:
-    done: Any = session().execute(statement, execution_options={"synchronize_session": False})
-    return int(done.rowcount)
 
 
 @transaction(None)

@@ -21,7 +21,7 @@ from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.services import booking_moves, cases, enterprises, held_certificates, memberships, sizing
 from app.services.enterprises import NEEDS_SURVEY, Profile
-from app.transactions import session, transaction
+from app.transactions import changed, session, transaction
 from models.base import now
 from models.checkins import AttendanceCertificate
 from models.enterprises import Enterprise, EnterpriseState, Invitation, MembershipRequest, MembershipState
@@ -140,12 +140,7 @@ def _move(_actor: Actor, keep_id: UUID, drop_id: UUID, *, late: bool) -> dict[st
 
 def _move_rows(model: Any, keep_id: UUID, drop_id: UUID) -> int:
     moved = update(model).where(model.enterprise_id == drop_id).values(enterprise_id=keep_id)
-    return _changed(moved)
-
-
-def _changed(statement: Any) -> int:
-    done: Any = session().execute(statement, execution_options=_UNSYNCHRONISED)
-    return int(done.rowcount)
+    return changed(moved)
 
 
 def _move_members(keep_id: UUID, drop_id: UUID) -> int:
@@ -153,9 +148,9 @@ def _move_members(keep_id: UUID, drop_id: UUID) -> int:
     if memberships.owner(SYSTEM, keep_id) is not None:
         heir = None
     there = select(RoleGrant.user_id).where(*memberships.of(keep_id)).scalar_subquery()
-    both = _changed(delete(RoleGrant).where(*memberships.of(drop_id), RoleGrant.user_id.in_(there)))
+    both = changed(delete(RoleGrant).where(*memberships.of(drop_id), RoleGrant.user_id.in_(there)))
     over = update(RoleGrant).where(*memberships.of(drop_id)).values(scope_id=str(keep_id), role="member")
-    moved = both + _changed(over)
+    moved = both + changed(over)
     if heir is not None:
         memberships.appoint(keep_id, heir, None)
     return moved
@@ -169,21 +164,21 @@ def _move_requests(keep_id: UUID, drop_id: UUID) -> int:
     )
     # Whoever got in with the merge need not ask any more; whoever asked both is answered once.
     for known, answer in ((members, MembershipState.approved), (asked, MembershipState.refused)):
-        _changed(
+        changed(
             update(MembershipRequest)
             .where(*waiting, MembershipRequest.user_id.in_(known))
             .values(state=answer)
         )
     division = select(Enterprise.division_id).where(Enterprise.id == keep_id).scalar_subquery()
     over = update(MembershipRequest).where(MembershipRequest.enterprise_id == drop_id)
-    return _changed(over.values(enterprise_id=keep_id, division_id=division))
+    return changed(over.values(enterprise_id=keep_id, division_id=division))
 
 
 def _move_held_certificates(keep_id: UUID, drop_id: UUID) -> int:
-    _changed(delete(HeldCertificate).where(*held_certificates.twice(keep_id, drop_id)))
+    changed(delete(HeldCertificate).where(*held_certificates.twice(keep_id, drop_id)))
     division = select(Enterprise.division_id).where(Enterprise.id == keep_id).scalar_subquery()
     over = update(HeldCertificate).where(HeldCertificate.enterprise_id == drop_id)
-    return _changed(over.values(enterprise_id=keep_id, division_id=division))
+    return changed(over.values(enterprise_id=keep_id, division_id=division))
 
 
 def _move_signups(keep_id: UUID, drop_id: UUID) -> int:
@@ -202,7 +197,7 @@ def _move_signups(keep_id: UUID, drop_id: UUID) -> int:
     rows = select(Training.id).where(Training.id.in_(trainings)).order_by(Training.id)
     session().execute(rows.with_for_update(key_share=True))
     moved = _move_rows(Signup, keep_id, drop_id)
-    _changed(delete(EnterpriseSeats).where(EnterpriseSeats.enterprise_id == drop_id))
+    changed(delete(EnterpriseSeats).where(EnterpriseSeats.enterprise_id == drop_id))
     active = (
         select(func.count())
         .select_from(Signup)
@@ -213,5 +208,5 @@ def _move_signups(keep_id: UUID, drop_id: UUID) -> int:
         )
         .scalar_subquery()
     )
-    _changed(update(EnterpriseSeats).where(EnterpriseSeats.enterprise_id == keep_id).values(taken=active))
+    changed(update(EnterpriseSeats).where(EnterpriseSeats.enterprise_id == keep_id).values(taken=active))
     return moved

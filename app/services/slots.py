@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +39,7 @@ from app.prepared import Prepared
 from app.transactions import transaction
 from app.working_days import is_public_holiday
 from models.agencies import Agency, Expert
-from models.base import BEIJING, now
+from models.base import midnight, now
 from models.bookings import LIMITS, Absence, Availability, Booking, BookingState, Meeting
 from models.columns import as_text
 
@@ -173,7 +173,7 @@ def _read(
         raise DomainError("not_found")
     if experts[0].id is None:
         return [], [], []
-    since, until = _midnight(first) - _REACH, _midnight(last) + timedelta(days=1) + _REACH
+    since, until = midnight(first) - _REACH, midnight(last) + timedelta(days=1) + _REACH
     windows = _WINDOWS(agency=agency_id, first=first, last=last)
     return experts, windows, _TAKEN(agency=agency_id, since=since, until=until)
 
@@ -242,10 +242,10 @@ def _lay_out(window: Any, days: Iterable[date], moment: datetime) -> _Laid:
         (begin, f"{day}T{minute // 60:02}:{minute % 60:02}:00+08:00")
         for day in days
         if window.valid_from <= day <= (window.valid_until or day)
-        for midnight in [int(_midnight(day).timestamp())]
+        for began in [int(midnight(day).timestamp())]
         for laid in hours[day.weekday()]
         for minute in laid
-        if earliest <= (begin := midnight + minute * 60) <= latest
+        if earliest <= (begin := began + minute * 60) <= latest
     ]
     return _Laid(
         begins=[begin for begin, _ in slots],
@@ -264,7 +264,3 @@ def grid(window: Any, begins: int, ends: int) -> range:
 def leads(window: Any, moment: datetime) -> tuple[datetime, datetime]:
     """Returns the first and the last moment at which a slot may begin."""
     return moment + timedelta(hours=window.lead_hours), moment + timedelta(days=window.lead_days)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), BEIJING)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
 from app.access import Actor
 from app.transactions import session, transaction
-from models.base import BEIJING, division_patterns, in_divisions
+from models.base import BEIJING, division_patterns, in_divisions, midnight
 from models.trainings import Mode, Training, TrainingSession, TrainingState
 
 AT_MOST = 1000
@@ -36,7 +36,7 @@ def days(
     Args:
         division: of organisers in this division or below it.
     """
-    since, until = _midnight(first), _midnight(last + timedelta(days=1))
+    since, until = midnight(first), midnight(last + timedelta(days=1))
     found = (
         select(
             TrainingSession.id,
@@ -71,7 +71,7 @@ def days(
     on: dict[date, list[Any]] = defaultdict(list)
     for one in session().execute(found, given):
         day = max(_date(one.starts_at), first)
-        while day <= last and _midnight(day) < one.ends_at:
+        while day <= last and midnight(day) < one.ends_at:
             on[day].append(one)
             day += timedelta(days=1)
     length = (last - first).days + 1
@@ -86,7 +86,3 @@ def month(year: int, number: int) -> tuple[date, date]:
 
 def _date(moment: datetime) -> date:
     return moment.astimezone(BEIJING).date()
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), BEIJING)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, bindparam, func, select
 
 from app import registers as find
-from app.access import SYSTEM, Actor
+from app.access import Actor
 from app.errors import DomainError
 from app.registers import Filter, Register
 from app.services import audit_trail
 from app.services.training_catalogue import SIGNUP_WINDOW, ends
 from app.transactions import session, transaction
-from app.verbs import VERBS
 from app.workbooks import Column
 from app.workbooks.columns import Kind
-from models.audit import AuditEvent
 from models.trainings import (
     Audience,
     Mode,
@@ -114,35 +110,12 @@ REGISTER = Register(
 )
 
 
-@dataclass(frozen=True)
-class Happened:
-    """One line of a training's history."""
-
-    at: datetime
-    who: str
-    what: str
-    detail: str
-    url: str = ""
-
-
 @transaction("trainings.manage")
-def history(actor: Actor, training_id: UUID, limit: int = 50) -> list[Happened]:
+def history(actor: Actor, training_id: UUID, limit: int = 50) -> list[audit_trail.Happened]:
     """Returns what happened to a training, newest first; raises DomainError `not_found`."""
     if session().execute(select(Training.id).where(Training.id == training_id)).first() is None:
         raise DomainError("not_found")
-    of_it = (AuditEvent.subject_type == Training.__tablename__, AuditEvent.subject_id == str(training_id))
-    found = select(AuditEvent).where(*of_it).order_by(AuditEvent.id.desc()).limit(limit)
-    events = session().execute(found).scalars().all()
-    names = audit_trail.who(SYSTEM, {event.user_id for event in events if event.user_id})
-    return [
-        Happened(
-            event.at,
-            names.get(event.user_id, "用户") if event.user_id else "系统",
-            VERBS.get(event.verb, event.verb),
-            _detail(event.detail),
-        )
-        for event in events
-    ]
+    return audit_trail.history(actor, Training, training_id, _detail, limit)
 
 
 def _detail(detail: dict[str, Any]) -> str:
