@@ -18,16 +18,14 @@ from sqlalchemy import select
 
 from app import audit, files
 from app.access import SYSTEM, Actor
-from app.errors import DomainError
 from app.files import FileMissing, StoreUnavailable
 from app.logs import log
-from app.services import case_work, evidence, reference
+from app.services import case_work, cases, evidence, reference
 from app.services.case_work import Work
 from app.transactions import session, transaction
 from models.agencies import Agency
 from models.base import BEIJING, now
 from models.cases import Case, CaseState, CaseTransition, Correction
-from models.evidence import Evidence, StoredFile
 from models.people import User
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -59,8 +57,7 @@ def package(actor: Actor, case_id: UUID) -> tuple[str, IO[bytes]]:
     Raises DomainError `not_found`.
     """
     known = _read(actor, case_id)
-    objects = _objects(actor, case_id)
-    return f"{_title(known)}.zip", _packed(_title(known), _written(known), objects)
+    return f"{_title(known)}.zip", _packed(_title(known), _written(known), known.evidence)
 
 
 def _title(known: _Known) -> str:
@@ -69,9 +66,7 @@ def _title(known: _Known) -> str:
 
 @transaction("cases.desk")
 def _read(actor: Actor, case_id: UUID) -> _Known:
-    case = session().execute(select(Case).where(Case.id == case_id)).scalar()
-    if case is None:
-        raise DomainError("not_found")
+    case = cases.find(case_id)
     agency = select(Agency.name).where(Agency.id == case.agency_id)
     corrections = select(Correction).where(Correction.case_id == case_id).order_by(Correction.id)
     audit.record(actor, "case.dossier_taken", case)
@@ -94,17 +89,6 @@ def _transitions(_system: Actor, case_id: UUID) -> Sequence[Any]:
         .outerjoin(User, User.id == CaseTransition.by_user_id)
         .where(CaseTransition.case_id == case_id)
         .order_by(CaseTransition.id)
-    )
-    return session().execute(found).all()
-
-
-@transaction("evidence.read")
-def _objects(_actor: Actor, case_id: UUID) -> Sequence[Any]:
-    found = (
-        select(Evidence.kind, Evidence.name, StoredFile.object_name)
-        .join(StoredFile, StoredFile.digest == Evidence.digest)
-        .where(Evidence.case_id == case_id)
-        .order_by(Evidence.id)
     )
     return session().execute(found).all()
 
@@ -280,13 +264,13 @@ def _figure(name: str, value: int | None) -> str:
 # --- the package
 
 
-def _packed(title: str, written: bytes, objects: Sequence[Any]) -> IO[bytes]:
+def _packed(title: str, written: bytes, attached: Sequence[Any]) -> IO[bytes]:
     """Returns the package as a file that is gone when it is closed: it is never whole in memory."""
     made = TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
     missing = []
     with zipfile.ZipFile(made, "w") as package:  # what comes in is compressed already
         package.writestr(f"{title}.docx", written)
-        for number, one in enumerate(objects, 1):
+        for number, one in enumerate(attached, 1):
             name = f"{one.kind.label}/{number:03d}-{one.name}"
             try:
                 package.writestr(name, files.store().read(one.object_name))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app import masks
 from app.access import SYSTEM, Actor
-from app.services import case_deadlines, case_steps, case_timeline, case_work, cases, reference
+from app.services import case_acts, case_deadlines, case_steps, case_timeline, case_work, cases, reference
 from app.services.case_corrections import CORRECTABLE, open_one
 from app.services.case_steps import AGENCY_STEPS, NEXT, Requirement
 from app.services.case_timeline import Entry
@@ -56,7 +56,7 @@ def story(actor: Actor, case_id: UUID) -> dict[str, Any]:
         "contact_phone": case.contact_phone if own else masks.phone(case.contact_phone),
         "agency_name": agency.name if agency else None,
         "agency_telephone": agency.telephone if agency else None,
-        "radar": case_work.sections(actor, case).scores,
+        "radar": case_work.scores(case_id),
         "requirements": case_steps.requirements(case),
         "transitions": _rows(CaseTransition, case_id, CaseTransition.id),
         "corrections": _rows(Correction, case_id, Correction.asked_at),
@@ -137,8 +137,7 @@ def _acts(actor: Actor, case: Case) -> frozenset[str]:
     state, legal = case.state, CaseState.moves().get(case.state, ())
     acts: set[str] = set()
     routes = actor.may("cases.route") and actor.acting("cases.route").reaches_division(case.division_id)
-    works = bool(case.agency_id) and actor.may("cases.work")
-    works = works and actor.acting("cases.work").reaches_agency(case.agency_id)  # type: ignore[arg-type]
+    works = case_acts.works_on(actor, case)
     if routes:
         acts |= {target for target in ("refused", "terminated") if target in legal}
     if (routes or works) and case.paused_at is not None:

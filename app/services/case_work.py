@@ -143,7 +143,7 @@ def sections(actor: Actor, case: Case) -> Work:
         acts_open(actor, case),
         _named(actor, case),
         _diagnosis(case),
-        _scores(case.id),
+        scores(case.id),
         _effects(case.id),
         _rows(Finding, case.id, Finding.id),
         _trainings(case.id),
@@ -182,7 +182,8 @@ def by_aspect(questions: Iterable[dict[str, Any]]) -> list[tuple[str, list[dict[
     return list(groups.items())
 
 
-def _scores(case_id: UUID) -> list[Compared]:
+def scores(case_id: UUID) -> list[Compared]:
+    """Returns the six aspects before and after, in the reach of the running act."""
     found = {(one.phase, one.aspect): one.score for one in _rows(CaseScore, case_id)}
     return [
         Compared(aspect.value, aspect.label, *(found.get((phase, aspect)) for phase in Phase))

@@ -24,7 +24,8 @@ from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.files import FileMissing, StoreUnavailable
 from app.logs import log
-from app.services import case_moves, people
+from app.services import case_moves, cases, people
+from app.services.enterprises import signed_in
 from app.transactions import session, transaction
 from app.uploads import Upload
 from config.settings import settings
@@ -92,11 +93,8 @@ def add(
 @transaction("evidence.write")
 def open_for(_actor: Actor, case_id: UUID) -> Case:
     """Returns a case to which files may be attached; raises DomainError `not_found` or `case_state`."""
-    case = session().execute(select(Case).where(Case.id == case_id)).scalar()
-    if case is None:
-        raise DomainError("not_found")
-    if case.state not in OPEN:
-        raise DomainError("case_state", state=case.state.label)
+    case = cases.find(case_id)
+    case_moves.require_state(case, *OPEN)
     return case
 
 
@@ -140,8 +138,7 @@ def _attach(
     belongs: Mapping[str, Any],
 ) -> Evidence:
     case = case_moves.hold(case_id)
-    if case.state not in OPEN:
-        raise DomainError("case_state", state=case.state.label)
+    case_moves.require_state(case, *OPEN)
     for field, model in _BELONGS.items():
         _check_belongs(model, case_id, field, belongs.get(field))
     here = select(Evidence).where(Evidence.case_id == case_id)
@@ -152,17 +149,12 @@ def _attach(
     if session().execute(count).scalar_one() >= MOST:
         raise DomainError("evidence_too_many", most=MOST)
     _hold_content(digest, stored)
-    made = Evidence(case_id=case_id, digest=digest, kind=kind, name=name, uploaded_by=_who(actor), **belongs)
+    by = signed_in(actor)
+    made = Evidence(case_id=case_id, digest=digest, kind=kind, name=name, uploaded_by=by, **belongs)
     session().add(made)
     audit.record(actor, "evidence.added", case, evidence=str(made.id), kind=kind.label)
     session().flush()
     return made
-
-
-def _who(actor: Actor) -> UUID:
-    if actor.user_id is None:  # unreachable: the program itself uploads nothing
-        raise DomainError("permission_denied")
-    return actor.user_id
 
 
 def _check_belongs(model: Any, case_id: UUID, field: str, wanted: UUID | None) -> None:
@@ -194,8 +186,7 @@ def of_case(_actor: Actor, case_id: UUID) -> Sequence[Any]:
 
     Raises DomainError `not_found` for a case out of reach.
     """
-    if session().execute(select(Case.id).where(Case.id == case_id)).first() is None:
-        raise DomainError("not_found")
+    cases.find(case_id)
     found = (
         select(
             Evidence.id,
@@ -207,6 +198,7 @@ def of_case(_actor: Actor, case_id: UUID) -> Sequence[Any]:
             Evidence.uploaded_by,
             Evidence.created_at,
             StoredFile.digest,
+            StoredFile.object_name,
             StoredFile.size,
             StoredFile.media_type,
             StoredFile.has_thumbnail,
@@ -307,8 +299,7 @@ def remove(actor: Actor, evidence_id: UUID) -> Case:
     if found is None:
         raise DomainError("not_found")
     case = case_moves.hold(found.case_id)
-    if case.state not in OPEN:
-        raise DomainError("case_state", state=case.state.label)
+    case_moves.require_state(case, *OPEN)
     if found.uploaded_by != actor.user_id and not actor.may("cases.desk"):
         raise DomainError("evidence_not_own")
     audit.record(actor, "evidence.removed", case, evidence=str(evidence_id), kind=found.kind.label)

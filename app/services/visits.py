@@ -12,6 +12,7 @@ from app.access import SYSTEM, Actor
 from app.errors import DomainError
 from app.registers import Register
 from app.services import case_acts, case_moves
+from app.services.enterprises import signed_in
 from app.transactions import session, transaction
 from app.workbooks import Column
 from app.workbooks.columns import Kind
@@ -32,7 +33,7 @@ def record(actor: Actor, case_id: UUID, given: dict[str, Any]) -> Visit:
     `officer_elsewhere`, or `validation_failed` for times that do not fit and a booking of another case.
     """
     case = case_acts.hold_for(case_id, "visits")
-    made = Visit(case_id=case_id, created_by=_who(actor), **given)
+    made = Visit(case_id=case_id, created_by=signed_in(actor), **given)
     _check(case, made)
     session().add(made)
     session().flush()
@@ -157,12 +158,6 @@ def _ask(case: Case, visit: Visit) -> None:
         time=when,
         place=visit.place,
     )
-
-
-def _who(actor: Actor) -> UUID:
-    if actor.user_id is None:
-        raise DomainError("permission_denied")
-    return actor.user_id
 
 
 # --- what waits for an officer
