@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, LargeBinary, Text, Uuid, bindparam, cast, func, literal, select
+from sqlalchemy import LargeBinary, Text, Uuid, bindparam, cast, func, literal, select
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 
 from app import notices
-from app.prepared import Prepared
+from app.prepared import Prepared, rows_given
 from app.transactions import session
 from models.base import NEW_ID, Base, new_id
 from models.crypto import keyring
@@ -94,11 +94,11 @@ def notify_each(told: Iterable[Told], kind: str, subject_type: str, title: str, 
     if rows:
         _LEAVE(
             ids=[new_id() for _ in rows],
-            people=[one.user_id for one in rows],
+            users=[one.user_id for one in rows],
             subjects=[one.subject_id for one in rows],
-            bodies=[one.body[:500] for one in rows],
-            sealed=[sealed[text] for text in facts],
-            once=[f"{kind}:{one.subject_id}:{one.user_id}:{once}" for one in rows],
+            texts=[one.body[:500] for one in rows],
+            facts=[sealed[text] for text in facts],
+            keys=[f"{kind}:{one.subject_id}:{one.user_id}:{once}" for one in rows],
             of_kind=kind,
             of_type=subject_type,
             titled=title[:60],
@@ -145,28 +145,23 @@ def _insert(values: Mapping[str, Any], rows: Any) -> Any:
     return made.on_conflict_do_nothing(index_elements=["dedupe_key"])
 
 
-def _given() -> Any:
-    columns: dict[str, Any] = dict.fromkeys(("ids", "people", "subjects"), Uuid())
-    columns |= {"bodies": Text(), "sealed": LargeBinary(), "once": Text()}
-    arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()]
-    rows: Any = func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
-    return _insert(
+_given = rows_given("given", id=Uuid, user=Uuid, subject=Uuid, text=Text, fact=LargeBinary, key=Text)
+_LEAVE = Prepared(
+    _insert(
         {
-            "id": rows.c.ids,
-            "user_id": rows.c.people,
-            "subject_id": rows.c.subjects,
-            "body": rows.c.bodies,
-            "facts": rows.c.sealed,
-            "dedupe_key": rows.c.once,
+            "id": _given.c.id,
+            "user_id": _given.c.user,
+            "subject_id": _given.c.subject,
+            "body": _given.c.text,
+            "facts": _given.c.fact,
+            "dedupe_key": _given.c.key,
             "kind": bindparam("of_kind", type_=Text),
             "subject_type": bindparam("of_type", type_=Text),
             "title": bindparam("titled", type_=Text),
         },
-        rows,
+        _given,
     )
-
-
-_LEAVE = Prepared(_given())
+)
 _FACTS = Notice.facts.type.column
 
 

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from models.base import BEIJING
+from models.base import BEIJING, midnight
 from models.deliveries import DeliveryState
 from models.message_templates import Channel
 from wechat.errors import Outcome, WeChatError
@@ -90,7 +90,7 @@ def refused(error: WeChatError, channel: Channel, attempt: int, moment: datetime
             alone = code == SAME_PERSON
             return Verdict(DeliveryState.waiting, reason, code, due_at=due_at, answered=alone)
         case Outcome.QUOTA_DAY:
-            stop = Stop(of_template=False, until=_midnight(moment))
+            stop = Stop(of_template=False, until=_tomorrow(moment))
             return Verdict(DeliveryState.waiting, reason, code, due_at=moment, stop=stop)
         case Outcome.CONFIGURATION:
             stop = Stop(of_template=code in OF_TEMPLATE, until=None)
@@ -102,6 +102,5 @@ def _pause(attempt: int) -> timedelta:
     return timedelta(seconds=FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(1, 1.5))
 
 
-def _midnight(moment: datetime) -> datetime:
-    tomorrow = moment.astimezone(BEIJING) + timedelta(days=1)
-    return tomorrow.replace(hour=0, minute=0, second=0, microsecond=0)
+def _tomorrow(moment: datetime) -> datetime:
+    return midnight(moment.astimezone(BEIJING).date() + timedelta(days=1))
